@@ -1,0 +1,1 @@
+//! One file per algorithm; each is registered by one line in [`ALGORITHMS`](crate::ALGORITHMS).

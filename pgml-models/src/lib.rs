@@ -1,0 +1,16 @@
+//! Every algorithm of pgml, behind the contracts of `pgml-core`.
+
+pub mod algorithms;
+
+use pgml_core::{Algorithm, Result};
+
+/// Every algorithm, one line each.
+pub static ALGORITHMS: &[&dyn Algorithm] = &[];
+
+/// Finds an algorithm by its SQL name.
+///
+/// # Errors
+/// [`pgml_core::ErrorKind::NotFound`], listing what is known.
+pub fn algorithm(name: &str) -> Result<&'static dyn Algorithm> {
+    pgml_core::find_algorithm(ALGORITHMS, name)
+}

@@ -1,0 +1,3 @@
+//! The PostgreSQL extension `pgml`.
+
+::pgrx::pg_module_magic!();

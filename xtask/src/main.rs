@@ -1,0 +1,3 @@
+//! The developers' commands: `cargo xtask <command>`.
+
+fn main() {}
