@@ -9,6 +9,7 @@ pub mod estimator;
 pub mod hyperparams;
 pub mod labels;
 pub mod matrix;
+pub mod metrics;
 pub mod parts;
 pub mod run;
 pub mod table;
