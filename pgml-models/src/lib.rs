@@ -1,6 +1,7 @@
 //! Every algorithm of pgml, behind the contracts of `pgml-core`.
 
 pub mod algorithms;
+pub mod trees;
 
 use pgml_core::{Algorithm, Result};
 

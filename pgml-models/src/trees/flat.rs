@@ -1,0 +1,245 @@
+//! Trees laid out flat in a few arrays, for prediction alone.
+//!
+//! Every tree model predicts through this type, whatever grew it. Children stand side by side, so that one step down is
+//! `left + (x >= threshold)`, without a branch to mispredict. A leaf is its own left child and its threshold is NaN,
+//! which nothing is greater than: rows that arrive early wait there. Eight descents run interleaved, over rows of one
+//! tree in a batch and over trees of one row otherwise, because a single descent only waits for memory.
+
+use std::ops::AddAssign;
+
+use pgml_core::parts::Element;
+
+use super::descend::Descent;
+
+/// A float type of features and thresholds, or of leaf values.
+pub trait Scalar: Copy + PartialOrd + AddAssign + Element + Default + std::fmt::Debug + Send + Sync + 'static {
+    /// Not a number: the threshold of a leaf.
+    const NAN: Self;
+    /// Zero.
+    const ZERO: Self;
+    /// The nearest value of this type.
+    fn from_f64(value: f64) -> Self;
+    /// The value as `f64`, exactly.
+    fn to_f64(self) -> f64;
+    /// Whether it is NaN.
+    fn is_missing(self) -> bool;
+    /// The next value towards positive infinity.
+    fn above(self) -> Self;
+    /// `values` in this type, in `buffer` unless they have it already.
+    fn view<'a>(values: &'a [f64], buffer: &'a mut Vec<Self>) -> &'a [Self];
+}
+
+impl Scalar for f32 {
+    const NAN: Self = f32::NAN;
+    const ZERO: Self = 0.0;
+
+    fn from_f64(value: f64) -> Self {
+        value as f32
+    }
+
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline(always)]
+    fn is_missing(self) -> bool {
+        self.is_nan()
+    }
+
+    fn above(self) -> Self {
+        self.next_up()
+    }
+
+    fn view<'a>(values: &'a [f64], buffer: &'a mut Vec<Self>) -> &'a [Self] {
+        buffer.clear();
+        buffer.extend(values.iter().map(|x| *x as f32));
+        buffer
+    }
+}
+
+impl Scalar for f64 {
+    const NAN: Self = f64::NAN;
+    const ZERO: Self = 0.0;
+
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+
+    fn to_f64(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    fn is_missing(self) -> bool {
+        self.is_nan()
+    }
+
+    fn above(self) -> Self {
+        self.next_up()
+    }
+
+    fn view<'a>(values: &'a [f64], _buffer: &'a mut Vec<Self>) -> &'a [Self] {
+        values
+    }
+}
+
+/// One node: 12 bytes with `f32` thresholds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Node<T> {
+    /// Rows with at least this value go right; NaN in a leaf.
+    pub threshold: T,
+    /// Which feature is looked at; 0 in a leaf.
+    pub feature: u32,
+    /// The left child, with the right child after it; the node itself in a leaf.
+    pub left: u32,
+}
+
+/// Missing values go right.
+pub(super) const DEFAULT_RIGHT: u8 = 1;
+/// Zeros are missing too (LightGBM's `zero_as_missing`).
+pub(super) const ZERO_IS_MISSING: u8 = 2;
+/// The node looks for the category in a set instead of comparing with the threshold.
+pub(super) const CATEGORY: u8 = 4;
+/// Categories in the set go right, others left; without it the other way round.
+pub(super) const SET_IS_RIGHT: u8 = 8;
+/// What a comparison with the threshold cannot decide, even where no value is missing.
+pub(super) const SPECIAL: u8 = ZERO_IS_MISSING | CATEGORY;
+/// Every flag there is.
+pub(super) const KNOWN_FLAGS: u8 = DEFAULT_RIGHT | SPECIAL | SET_IS_RIGHT;
+
+/// What prediction needs to know about one tree.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Tree {
+    pub root: u32,
+    /// The first output that the tree's leaf values are added to.
+    pub output: u32,
+    /// Steps from the root to the nearest leaf.
+    pub min_depth: u32,
+    /// Steps from the root to the farthest leaf.
+    pub max_depth: u32,
+    /// Whether any node has a [`SPECIAL`] flag.
+    pub special: bool,
+}
+
+/// A forest ready to predict: `T` is the type in which features are compared, `V` that of leaf values and their sums.
+///
+/// Built by [`FlatBuilder`](super::FlatBuilder) or [`FlatForest::decode`]; both check every index, and hot loops rely
+/// on it.
+#[derive(Debug, Clone)]
+pub struct FlatForest<T, V> {
+    pub(super) n_features: usize,
+    pub(super) n_outputs: usize,
+    /// Values per leaf.
+    pub(super) width: usize,
+    pub(super) trees: Vec<Tree>,
+    pub(super) nodes: Vec<Node<T>>,
+    pub(super) flags: Vec<u8>,
+    /// Per node: the number of the leaf, or of the category set; else 0.
+    pub(super) aux: Vec<u32>,
+    /// `n_leaves × width`.
+    pub(super) values: Vec<V>,
+    /// Category sets, 32 categories per word; set `i` is `words[bounds[i]..bounds[i + 1]]`.
+    pub(super) set_words: Vec<u32>,
+    pub(super) set_bounds: Vec<u32>,
+}
+
+/// Rows that pass through the whole forest together: enough to keep a tree's nodes in the first-level cache, few enough
+/// to keep the rows there too.
+const BLOCK_ROWS: usize = 64;
+/// Descents that run interleaved.
+pub(super) const LANES: usize = 8;
+
+impl<T: Scalar, V: Scalar> FlatForest<T, V> {
+    /// How many features a row has.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// How many sums each row gets.
+    #[must_use]
+    pub fn n_outputs(&self) -> usize {
+        self.n_outputs
+    }
+
+    /// How many trees there are.
+    #[must_use]
+    pub fn n_trees(&self) -> usize {
+        self.trees.len()
+    }
+
+    /// Bytes taken by the arrays.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.trees.len() * size_of::<Tree>()
+            + self.nodes.len() * (size_of::<Node<T>>() + size_of::<u32>() + 1)
+            + self.values.len() * size_of::<V>()
+            + (self.set_words.len() + self.set_bounds.len()) * size_of::<u32>()
+    }
+
+    /// Adds, for each row and tree in order, the leaf's values to the row's outputs.
+    ///
+    /// # Shapes
+    /// `rows`: `n_rows × n_features`, row-major; NaN means missing. `out`: `n_rows × n_outputs`.
+    ///
+    /// # Panics
+    /// When `rows` and `out` do not have these shapes.
+    pub fn add_leaves(&self, rows: &[f64], out: &mut [V]) {
+        assert_eq!(rows.len() * self.n_outputs, out.len() * self.n_features, "rows and outputs of the same number");
+        assert!(rows.len().is_multiple_of(self.n_features), "whole rows");
+        let mut buffer = Vec::new();
+        let blocks = rows.chunks(BLOCK_ROWS * self.n_features);
+        for (rows, out) in blocks.zip(out.chunks_mut(BLOCK_ROWS * self.n_outputs)) {
+            let x = T::view(rows, &mut buffer);
+            // A fold without early exit is vectorised.
+            let missing = x.iter().fold(false, |any, x| any | x.is_missing());
+            if missing { self.add_block::<true>(x, out) } else { self.add_block::<false>(x, out) }
+        }
+    }
+
+    fn add_block<const MISSING: bool>(&self, x: &[T], out: &mut [V]) {
+        let n_rows = x.len() / self.n_features;
+        let in_lanes = n_rows - n_rows % LANES;
+        let (x, x_rest) = x.split_at(in_lanes * self.n_features);
+        let (out, out_rest) = out.split_at_mut(in_lanes * self.n_outputs);
+        let descent = Descent::<T, MISSING>::new(self, x);
+        for tree in &self.trees {
+            self.add_tree(&descent, tree, out);
+        }
+        for (x, out) in x_rest.chunks_exact(self.n_features).zip(out_rest.chunks_exact_mut(self.n_outputs)) {
+            self.add_row::<MISSING>(x, out);
+        }
+    }
+
+    /// One tree, all rows of a block whose number is a multiple of [`LANES`].
+    fn add_tree<const MISSING: bool>(&self, descent: &Descent<'_, T, MISSING>, tree: &Tree, out: &mut [V]) {
+        for (chunk, out) in out.chunks_exact_mut(LANES * self.n_outputs).enumerate() {
+            let leaves = descent.rows(tree, chunk * LANES);
+            for (lane, leaf) in leaves.into_iter().enumerate() {
+                self.add_leaf(tree, leaf, &mut out[lane * self.n_outputs..]);
+            }
+        }
+    }
+
+    /// One row, all trees.
+    fn add_row<const MISSING: bool>(&self, x: &[T], out: &mut [V]) {
+        let descent = Descent::<T, MISSING>::new(self, x);
+        for trees in self.trees.chunks(LANES) {
+            let leaves = descent.trees(trees);
+            for (tree, leaf) in trees.iter().zip(leaves) {
+                self.add_leaf(tree, leaf, out);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add_leaf(&self, tree: &Tree, leaf: u32, out: &mut [V]) {
+        let leaf = self.aux[leaf as usize] as usize;
+        if self.width == 1 {
+            out[tree.output as usize] += self.values[leaf];
+        } else {
+            let values = &self.values[leaf * self.width..][..self.width];
+            out[tree.output as usize..].iter_mut().zip(values).for_each(|(sum, value)| *sum += *value);
+        }
+    }
+}
