@@ -4,6 +4,7 @@
 //! [`Algorithm`]s and [`Model`]s.
 
 pub mod dataset;
+pub mod datasets;
 pub mod error;
 pub mod estimator;
 pub mod hyperparams;
