@@ -1,0 +1,1 @@
+-- The schema pgml itself is made by CREATE EXTENSION, as the control file says.
