@@ -1,0 +1,24 @@
+//! Projects, snapshots, models and deployments.
+//!
+//! What reads here is plain SELECT and works on a hot standby.
+
+mod deployments;
+mod drops;
+mod models;
+mod projects;
+mod snapshots;
+
+pub use deployments::{Strategy, candidate, deploy, deployed_model, deployed_model_of};
+pub use drops::{drop_model, drop_project};
+pub use models::{ModelRow, NewModel, insert_model, model, next_model_id};
+pub use projects::{Project, find_or_create_project, find_project, list_projects, project};
+pub use snapshots::{NewSnapshot, Snapshot, analyse_snapshot, insert_snapshot, newest_snapshot};
+
+use pgml_core::{Error, ErrorKind, Result};
+
+use crate::Row;
+
+/// The single row that a statement must give.
+fn only(rows: Vec<Row>) -> Result<Row> {
+    rows.into_iter().next().ok_or_else(|| Error::new(ErrorKind::Internal, "a catalog statement gave no row"))
+}
