@@ -1,1 +1,0 @@
--- The schema pgml itself is made by CREATE EXTENSION, as the control file says.

@@ -1,0 +1,3 @@
+//! What SQL calls, one file per topic.
+
+mod system;

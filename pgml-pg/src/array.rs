@@ -1,0 +1,147 @@
+//! Arrays of floats as arguments and results, without a copy on the way in and with one on the way out.
+
+use std::marker::PhantomData;
+
+use pgml_core::{Result, bail};
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::Datum as BoundDatum;
+use pgrx::nullable::Nullable;
+use pgrx::{FromDatum, pg_sys};
+
+/// An element type that Postgres stores exactly as Rust does.
+pub trait Element: Copy + 'static {
+    /// The type's object id.
+    const OID: pg_sys::Oid;
+}
+
+impl Element for f32 {
+    const OID: pg_sys::Oid = pg_sys::FLOAT4OID;
+}
+
+impl Element for f64 {
+    const OID: pg_sys::Oid = pg_sys::FLOAT8OID;
+}
+
+/// An array argument of any number of dimensions, read flattened in storage order.
+pub struct ArrayArg<'a, T> {
+    header: *const pg_sys::ArrayType,
+    lifetime: PhantomData<&'a T>,
+}
+
+impl<'a, T: Element> ArrayArg<'a, T> {
+    /// Reads a detoasted array.
+    ///
+    /// # Safety
+    /// `header` points to a whole array of element type `T` that lives for `'a`.
+    pub unsafe fn from_header(header: *const pg_sys::ArrayType) -> Self {
+        Self { header, lifetime: PhantomData }
+    }
+
+    /// The elements.
+    ///
+    /// # Errors
+    /// [`pgml_core::ErrorKind::InvalidData`] when one of them is NULL.
+    pub fn values(&self) -> Result<&'a [T]> {
+        // SAFETY: by the type's contract the header is followed by its dimensions, an optional null bitmap, and the
+        // elements, aligned for `T`.
+        unsafe {
+            if (*self.header).dataoffset != 0 && pg_sys::array_contains_nulls(self.header.cast_mut()) {
+                bail!(InvalidData, "the array contains NULL");
+            }
+            let n_dims = (*self.header).ndim;
+            let dims = self.header.add(1).cast::<i32>();
+            let n_elements = usize::try_from(pg_sys::ArrayGetNItems(n_dims, dims)).unwrap_or(0);
+            if n_elements == 0 {
+                return Ok(&[]);
+            }
+            let offset = match (*self.header).dataoffset {
+                0 => data_offset(n_dims),
+                offset => usize::try_from(offset).unwrap_or_default(),
+            };
+            Ok(std::slice::from_raw_parts(self.header.cast::<u8>().add(offset).cast::<T>(), n_elements))
+        }
+    }
+}
+
+/// Where the elements of an array without a null bitmap start: header and two numbers per dimension, aligned to 8.
+fn data_offset(n_dims: i32) -> usize {
+    let n_dims = usize::try_from(n_dims).unwrap_or(0);
+    (size_of::<pg_sys::ArrayType>() + 2 * size_of::<i32>() * n_dims).next_multiple_of(8)
+}
+
+// SAFETY: SQL declares these arguments as `real[]` or `double precision[]`.
+unsafe impl<'fcx, T: Element> ArgAbi<'fcx> for ArrayArg<'fcx, T> {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: not NULL, so the datum points to a possibly toasted array.
+        unsafe {
+            let datum = arg.unbox_arg_using_from_datum::<RawDatum>().map_or(pg_sys::Datum::null(), |raw| raw.0);
+            Self::from_header(pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast())
+        }
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        if arg.is_null() {
+            return Nullable::Null;
+        }
+        // SAFETY: just seen.
+        Nullable::Valid(unsafe { Self::unbox_arg_unchecked(arg) })
+    }
+}
+
+/// A datum as it is.
+struct RawDatum(pg_sys::Datum);
+
+impl FromDatum for RawDatum {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        (!is_null).then_some(Self(datum))
+    }
+}
+
+/// A one-dimensional array in Postgres's memory, to be returned.
+pub struct ArrayOut<T> {
+    header: *mut pg_sys::ArrayType,
+    element: PhantomData<T>,
+}
+
+impl<T: Element> ArrayOut<T> {
+    /// An array of `n_elements`, filled by `fill`.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub fn build(n_elements: usize, fill: impl FnOnce(&mut [T]) -> Result<()>) -> Result<Self> {
+        let offset = data_offset(i32::from(n_elements > 0));
+        let bytes = offset + n_elements * size_of::<T>();
+        // SAFETY: palloc0 gives `bytes` zeroed bytes or raises an error; the layout is that of an array without NULLs.
+        unsafe {
+            let header = pg_sys::palloc0(bytes).cast::<pg_sys::ArrayType>();
+            pgrx::varlena::set_varsize_4b(header.cast(), i32::try_from(bytes).unwrap_or(i32::MAX));
+            (*header).elemtype = T::OID;
+            if n_elements > 0 {
+                (*header).ndim = 1;
+                let dims = header.add(1).cast::<i32>();
+                *dims = i32::try_from(n_elements).unwrap_or(i32::MAX);
+                *dims.add(1) = 1;
+                let data = header.cast::<u8>().add(offset).cast::<T>();
+                fill(std::slice::from_raw_parts_mut(data, n_elements))?;
+            }
+            Ok(Self { header, element: PhantomData })
+        }
+    }
+
+    /// An array with these elements.
+    pub fn from_values(values: &[T]) -> Self {
+        let built = Self::build(values.len(), |out| {
+            out.copy_from_slice(values);
+            Ok(())
+        });
+        built.expect("copying does not fail")
+    }
+}
+
+// SAFETY: the pointer is a palloc'd array, which is what an array result is.
+unsafe impl<T: Element> BoxRet for ArrayOut<T> {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> BoundDatum<'fcx> {
+        // SAFETY: as above.
+        unsafe { fcinfo.return_raw_datum(pg_sys::Datum::from(self.header)) }
+    }
+}
