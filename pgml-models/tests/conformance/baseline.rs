@@ -1,0 +1,65 @@
+//! With its defaults, an algorithm finds more in real data than a constant would.
+
+use pgml_core::{MatrixRef, Run, Task, metrics};
+
+use crate::data::{self, Split};
+use crate::subject::{Answers, Finding, Subject};
+
+pub fn it_beats_the_trivial_baseline(subject: &Subject) -> Finding {
+    match subject.task {
+        Task::Regression => explains_diabetes(subject),
+        Task::Classification => ["iris", "breast_cancer"].into_iter().try_for_each(|set| tells_classes(subject, set)),
+        Task::Clustering => separates_irises(subject),
+        Task::Decomposition => keeps_the_variance(subject),
+        other => Err(format!("there is no baseline for {other}")),
+    }
+}
+
+/// The mean of the targets has r2 0.
+fn explains_diabetes(subject: &Subject) -> Finding {
+    let split = data::built_in("diabetes", subject.task);
+    let r2 = metrics::r2(split.test.target().map_err(|e| e.to_string())?, &predictions(subject, &split)?);
+    if r2 > 0.1 { Ok(()) } else { Err(format!("r2 {r2:.3} on diabetes")) }
+}
+
+/// The most frequent class is right for a third of the irises and 63 % of the tumours.
+fn tells_classes(subject: &Subject, set: &str) -> Finding {
+    let split = data::built_in(set, subject.task);
+    let y = split.test.target().map_err(|e| e.to_string())?;
+    let accuracy = metrics::ConfusionMatrix::new(y, &predictions(subject, &split)?).accuracy();
+    if accuracy > 0.85 { Ok(()) } else { Err(format!("accuracy {accuracy:.3} on {set}")) }
+}
+
+/// Clusters drawn at random have a silhouette of at most 0.
+fn separates_irises(subject: &Subject) -> Finding {
+    let split = data::built_in("iris", subject.task);
+    let rows = split.test.to_rows();
+    let rows = MatrixRef::new(&rows, split.test.n_features()).map_err(|e| e.to_string())?;
+    let clusters = predictions(subject, &split)?;
+    let silhouette = metrics::silhouette(rows, &clusters, &Run::new()).map_err(|e| e.to_string())?;
+    if silhouette > 0.2 { Ok(()) } else { Err(format!("silhouette {silhouette:.3} on iris")) }
+}
+
+/// No single feature varies as much as the first component.
+fn keeps_the_variance(subject: &Subject) -> Finding {
+    let split = data::built_in("iris", subject.task);
+    let first = variance(&predictions(subject, &split)?);
+    for feature in split.test.features() {
+        let alone = variance(&feature.values.iter().collect::<Vec<f64>>());
+        if first <= alone {
+            return Err(format!("the first component varies by {first:.3}, {} by {alone:.3}", feature.name));
+        }
+    }
+    Ok(())
+}
+
+fn variance(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64
+}
+
+fn predictions(subject: &Subject, split: &Split) -> Result<Vec<f64>, String> {
+    let model = subject.fit(&split.train)?;
+    let answers = Answers::of(&*model, &split.test.to_rows()).map_err(|e| format!("cannot predict: {e}"))?;
+    Ok(answers.predictions().to_vec())
+}

@@ -1,0 +1,57 @@
+//! Long work ends soon after it was cancelled.
+
+use std::time::{Duration, Instant};
+
+use pgml_core::{ErrorKind, Run};
+use serde_json::Map;
+
+use crate::data;
+use crate::subject::{Finding, Subject};
+
+/// When the fit is cancelled.
+const AFTER: Duration = Duration::from_millis(50);
+/// What is promised is 100 ms on a quiet machine; test machines share their cores.
+const AT_MOST: Duration = Duration::from_secs(1);
+
+pub fn a_cancelled_fit_ends_soon(subject: &Subject) -> Finding {
+    let mut late = Duration::MAX;
+    // One try in three may meet a busy machine.
+    for _ in 0..3 {
+        late = late.min(cancel_once(subject)?);
+        if late <= AT_MOST {
+            println!("{} ({}): back after {late:?}", subject.algorithm.name(), subject.task);
+            return Ok(());
+        }
+    }
+    Err(format!("still working {late:?} after it was cancelled"))
+}
+
+/// How long the fit went on after it was cancelled; nothing if it was done before.
+fn cancel_once(subject: &Subject) -> Result<Duration, String> {
+    let data = data::big(subject.task);
+    let run = Run::new().with_threads(2);
+    let begin = Instant::now();
+    let (result, took) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(AFTER);
+            run.cancel();
+        });
+        (subject.fit_with(&Map::new(), data, &run), begin.elapsed())
+    });
+    match result {
+        // Done in spite of the cancel: fine when it was about to be.
+        Ok(_) => Ok(took.saturating_sub(AFTER)),
+        Err(error) if error.kind() == ErrorKind::Cancelled => Ok(took.saturating_sub(AFTER)),
+        Err(error) => Err(format!("ends with another error: {error}")),
+    }
+}
+
+pub fn a_run_cancelled_before_it_begins_fits_nothing(subject: &Subject) -> Finding {
+    let run = Run::new();
+    run.cancel();
+    match subject.fit_with(&Map::new(), &data::small(subject.task), &run) {
+        Err(error) if error.kind() == ErrorKind::Cancelled => Ok(()),
+        Err(error) => Err(format!("ends with another error: {error}")),
+        Ok(_) => Err("fits all the same".to_owned()),
+    }
+}
