@@ -3,6 +3,7 @@
 //! Everything here is plain Rust: no tensors, no SQL, no files. Algorithms implement [`Estimator`]; callers hold
 //! [`Algorithm`]s and [`Model`]s.
 
+pub mod cross_validation;
 pub mod dataset;
 pub mod datasets;
 pub mod error;
@@ -11,10 +12,22 @@ pub mod hyperparams;
 pub mod labels;
 pub mod matrix;
 pub mod metrics;
+mod parallel;
 pub mod parts;
+mod plan;
+pub mod predictor;
+mod prepare;
+pub mod preprocess;
 pub mod run;
+pub mod sampling;
+pub mod schema;
+pub mod score;
+pub mod search;
+pub mod statistics;
 pub mod table;
+mod targets;
 pub mod task;
+pub mod train;
 
 pub use dataset::{Dataset, Feature, Floats};
 pub use error::{Error, ErrorKind, Result};
@@ -23,6 +36,11 @@ pub use hyperparams::Hyperparams;
 pub use labels::Labels;
 pub use matrix::MatrixRef;
 pub use parts::Parts;
+pub use predictor::{Cell, Predictor};
 pub use run::Run;
+pub use sampling::{Sampling, Split};
+pub use schema::{ColumnSchema, Schema};
+pub use search::Search;
 pub use table::{Table, TableColumn, Values};
 pub use task::Task;
+pub use train::{TrainRequest, Trained, Training, train};

@@ -1,0 +1,105 @@
+//! What each column of a relation is for, decided before any value is looked at.
+
+use crate::preprocess::{Preprocessor, Role, Settings, check_preprocessor};
+use crate::schema::ColumnSchema;
+use crate::statistics::Statistics;
+use crate::train::TrainRequest;
+use crate::{Error, ErrorKind, Result, Table, TableColumn, Task, Values, bail};
+
+/// Describes every column of `table`: its role and how it is preprocessed, as `request` says.
+///
+/// # Errors
+/// [`ErrorKind::UndefinedColumn`] for a name that the table does not have, [`ErrorKind::InvalidParameter`] for roles or
+/// preprocessing that make no sense.
+pub fn plan(request: &TrainRequest, table: &Table) -> Result<Vec<ColumnSchema>> {
+    let settings = Settings::parse(&request.preprocess)?;
+    check_names(request, &settings, table)?;
+    let columns: Vec<ColumnSchema> =
+        table.columns.iter().enumerate().map(|(i, c)| describe(request, &settings, i, c)).collect::<Result<_>>()?;
+    for role in [Role::Weight, Role::Group] {
+        let names: Vec<&str> = columns.iter().filter(|c| c.role == role).map(|c| c.name.as_str()).collect();
+        if names.len() > 1 {
+            bail!(InvalidParameter, "more than one column has this role in preprocess: {}", names.join(", "));
+        }
+    }
+    if !columns.iter().any(ColumnSchema::is_feature) {
+        bail!(InvalidData, "there is no feature column to learn from: every column is a label or has another role");
+    }
+    Ok(columns)
+}
+
+fn check_names(request: &TrainRequest, settings: &Settings, table: &Table) -> Result<()> {
+    if matches!(request.task, Task::Regression | Task::Classification) && request.labels.is_empty() {
+        bail!(
+            InvalidParameter,
+            "You must pass a `y_column_name` when you pass a `relation_name` for a supervised task."
+        );
+    }
+    for (i, label) in request.labels.iter().enumerate() {
+        if !table.columns.iter().any(|c| c.name == *label) {
+            let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+            let message = format!("Column `{label}` not found. Did you pass the correct `y_column_name`?");
+            return Err(
+                Error::new(ErrorKind::UndefinedColumn, message).with_detail(format!("known: {}", known.join(", ")))
+            );
+        }
+        if request.labels[..i].contains(label) {
+            bail!(InvalidParameter, "column \"{label}\" is named twice in y_column_name");
+        }
+    }
+    if request.task == Task::Classification && request.labels.len() > 1 {
+        bail!(NotSupported, "classification learns one label column, not {}", request.labels.len());
+    }
+    // Ignored columns need not have been read.
+    let mut named = settings.columns.iter().filter(|(_, c)| c.role != Some(Role::Ignore));
+    named.try_for_each(|(name, _)| table.position(name).map(|_| ()))
+}
+
+fn describe(request: &TrainRequest, settings: &Settings, index: usize, column: &TableColumn) -> Result<ColumnSchema> {
+    let label = request.labels.contains(&column.name);
+    let settings = settings.column(&column.name);
+    let role = match (label, settings.role) {
+        (false, role) => role.unwrap_or_default(),
+        (true, None) => Role::Label,
+        (true, Some(_)) => {
+            bail!(InvalidParameter, "column \"{}\" is the label and has another role in preprocess too", column.name)
+        }
+    };
+    check_role(column, role)?;
+    let categorical = role == Role::Categorical || matches!(column.values, Values::Text { .. });
+    if matches!(role, Role::Feature | Role::Categorical) {
+        check_preprocessor(&column.name, categorical, &settings.preprocessor)?;
+    }
+    let array = matches!(column.values, Values::Array(_));
+    Ok(ColumnSchema {
+        name: column.name.clone(),
+        pg_type: if array { format!("{}[]", column.pg_type) } else { column.pg_type.clone() },
+        nullable: column.nullable,
+        label,
+        position: index + 1,
+        size: column.values.size(),
+        array,
+        role,
+        // Labels are never transformed.
+        preprocessor: if label { Preprocessor::default() } else { settings.preprocessor },
+        statistics: Statistics::default(),
+        elements: Vec::new(),
+    })
+}
+
+fn check_role(column: &TableColumn, role: Role) -> Result<()> {
+    let name = &column.name;
+    match (role, &column.values) {
+        (Role::Categorical, Values::Array(_)) => {
+            bail!(WrongType, "column \"{name}\" is an array and cannot be categorical")
+        }
+        (Role::Weight, Values::Text { .. } | Values::Array(_)) => {
+            bail!(WrongType, "column \"{name}\" of type {} cannot be a weight, which is one number", column.pg_type)
+        }
+        (Role::Group, Values::Array(_)) => bail!(WrongType, "column \"{name}\" is an array and cannot be a group"),
+        (Role::Feature | Role::Label, Values::Array(elements)) if elements.is_empty() => {
+            bail!(WrongDimension, "the arrays of column \"{name}\" have no elements")
+        }
+        _ => Ok(()),
+    }
+}

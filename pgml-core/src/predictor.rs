@@ -1,0 +1,319 @@
+//! Everything needed to predict: the columns as they were trained on, the classes, and the model.
+
+use std::fmt;
+
+use crate::labels::Labels;
+use crate::preprocess::{NULL_CATEGORY, Step, category_key};
+use crate::schema::{ColumnSchema, Schema};
+use crate::{Error, ErrorKind, MatrixRef, Model, Result, Task, bail};
+
+/// How many rows are preprocessed at a time: enough to amortise the call, few enough to stay in the cache.
+const BLOCK: usize = 256;
+
+/// One value of a row, before any preprocessing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'a> {
+    /// NULL.
+    Null,
+    /// A number; a boolean as 0 or 1.
+    Number(f64),
+    /// A text.
+    Text(&'a str),
+    /// An array of numbers, flattened.
+    Numbers(&'a [f64]),
+}
+
+/// A trained model with what it was trained on.
+pub struct Predictor {
+    algorithm: String,
+    task: Task,
+    schema: Schema,
+    labels: Option<Labels>,
+    model: Box<dyn Model>,
+    steps: Vec<Step>,
+    identity: bool,
+    n_raw_features: usize,
+    /// Whether class positions must be mapped to the numbers that users know.
+    maps_classes: bool,
+}
+
+impl fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Predictor")
+            .field("algorithm", &self.algorithm)
+            .field("task", &self.task)
+            .field("n_raw_features", &self.n_raw_features)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Predictor {
+    /// Puts a predictor together, as after loading its artifact.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupted`] when schema, labels and model do not fit together.
+    pub fn from_parts(
+        algorithm: impl Into<String>,
+        task: Task,
+        schema: Schema,
+        labels: Option<Labels>,
+        model: Box<dyn Model>,
+    ) -> Result<Self> {
+        let steps = schema.steps()?;
+        let n_model_features: usize = steps.iter().map(Step::n_features).sum();
+        if n_model_features != model.n_features() {
+            bail!(
+                Corrupted,
+                "the schema makes {n_model_features} features, but the model takes {}",
+                model.n_features()
+            );
+        }
+        if let Some(labels) = &labels {
+            expect_classes(labels, model.as_ref())?;
+        }
+        Ok(Self {
+            algorithm: algorithm.into(),
+            task,
+            identity: steps.iter().all(Step::is_identity),
+            n_raw_features: schema.n_raw_features(),
+            maps_classes: labels.as_ref().is_some_and(|labels| !labels.are_positions()),
+            steps,
+            schema,
+            labels,
+            model,
+        })
+    }
+
+    /// The SQL name of its algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> &str {
+        &self.algorithm
+    }
+
+    /// What it was trained for.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
+    /// The columns it was trained on.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The classes, for classification.
+    #[must_use]
+    pub fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
+    }
+
+    /// The model behind the preprocessing.
+    #[must_use]
+    pub fn model(&self) -> &dyn Model {
+        self.model.as_ref()
+    }
+
+    /// How many numbers the array form takes per row.
+    #[must_use]
+    pub fn n_raw_features(&self) -> usize {
+        self.n_raw_features
+    }
+
+    /// Whether the model sees raw rows, without any preprocessing.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        self.identity
+    }
+
+    /// How many numbers a prediction has.
+    #[must_use]
+    pub fn n_outputs(&self) -> usize {
+        self.model.n_outputs()
+    }
+
+    /// Predicts raw rows into `out`, `n_rows × n_outputs`: values, class numbers as in [`Labels::values`], clusters, or
+    /// the first component. Does not allocate per row.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongDimension`] when `raw` or `out` have the wrong shape; [`ErrorKind::InvalidData`] for a missing
+    /// value where `impute` is `error`.
+    pub fn predict(&self, raw: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
+        self.by_blocks(raw, out, self.n_outputs(), |rows, out| self.model.predict_into(rows, out))?;
+        if self.maps_classes {
+            let labels = self.expect_labels()?;
+            for class in out {
+                *class = *labels.values.get(position(*class)?).ok_or_else(|| unknown_class(*class))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes `n_rows × n_classes` class probabilities of raw rows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSupported`] when the model has none, otherwise as [`Predictor::predict`].
+    pub fn predict_proba(&self, raw: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
+        let classifier = match (self.task, self.model.classifier()) {
+            (Task::Classification, Some(classifier)) => classifier,
+            (Task::Classification, None) => {
+                bail!(NotSupported, "{} does not give class probabilities", self.algorithm)
+            }
+            (task, _) => bail!(NotSupported, "You can't predict probabilities for a {task} model"),
+        };
+        self.by_blocks(raw, out, classifier.n_classes(), |rows, out| classifier.predict_proba_into(rows, out))
+    }
+
+    /// How many classes [`Predictor::predict_proba`] writes per row; 0 when it has none.
+    #[must_use]
+    pub fn n_classes(&self) -> usize {
+        self.model.classifier().map_or(0, |c| c.n_classes())
+    }
+
+    /// Writes `n_rows × n_components` components of raw rows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSupported`] when the model is no decomposition, otherwise as [`Predictor::predict`].
+    pub fn transform(&self, raw: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
+        let Some(transformer) = self.model.transformer() else {
+            bail!(NotSupported, "{} for {} does not decompose rows into components", self.algorithm, self.task);
+        };
+        self.by_blocks(raw, out, transformer.n_components(), |rows, out| transformer.transform_into(rows, out))
+    }
+
+    /// How many components [`Predictor::transform`] writes per row; 0 when it has none.
+    #[must_use]
+    pub fn n_components(&self) -> usize {
+        self.model.transformer().map_or(0, |t| t.n_components())
+    }
+
+    /// The label of each raw row, as text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSupported`] when the task is not classification, otherwise as [`Predictor::predict`].
+    pub fn predict_label(&self, raw: MatrixRef<'_>) -> Result<Vec<&str>> {
+        let labels = self.expect_labels()?;
+        let mut classes = vec![0.0; raw.n_rows()];
+        self.by_blocks(raw, &mut classes, 1, |rows, out| self.model.predict_into(rows, out))?;
+        let name = |class: f64| labels.names.get(position(class)?).ok_or_else(|| unknown_class(class));
+        classes.into_iter().map(|class| name(class).map(String::as_str)).collect()
+    }
+
+    /// Appends one row of raw features, as [`Predictor::predict`] takes them, from the values of the feature columns in
+    /// schema order ([`Schema::features`]): categories are looked up, arrays must have their trained length.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongType`] or [`ErrorKind::WrongDimension`], naming the column; and those of `values`.
+    pub fn encode_row<'a>(&self, values: &mut dyn FnMut(usize) -> Result<Cell<'a>>, out: &mut Vec<f64>) -> Result<()> {
+        for (index, column) in self.schema.features().enumerate() {
+            encode_cell(column, values(index)?, out)?;
+        }
+        Ok(())
+    }
+
+    fn expect_labels(&self) -> Result<&Labels> {
+        self.labels.as_ref().ok_or_else(|| {
+            let message = format!("a {} model has no class labels", self.task);
+            Error::new(ErrorKind::NotSupported, message).with_hint("use pgml.predict")
+        })
+    }
+
+    /// Calls `each` with blocks of rows as the model sees them, and the part of `out` that belongs to them.
+    fn by_blocks(
+        &self,
+        raw: MatrixRef<'_>,
+        out: &mut [f64],
+        per_row: usize,
+        each: impl Fn(MatrixRef<'_>, &mut [f64]) -> Result<()>,
+    ) -> Result<()> {
+        if raw.n_features() != self.n_raw_features {
+            bail!(
+                WrongDimension,
+                "the model takes {} features, but {} were given",
+                self.n_raw_features,
+                raw.n_features()
+            );
+        }
+        if self.identity {
+            return each(raw, out);
+        }
+        if out.len() != raw.n_rows() * per_row {
+            bail!(WrongDimension, "{} outputs do not fit {} rows of {per_row}", out.len(), raw.n_rows());
+        }
+        let mut block = Vec::with_capacity(raw.n_rows().min(BLOCK) * self.model.n_features());
+        let raw_blocks = raw.as_slice().chunks(BLOCK * self.n_raw_features);
+        for (rows, out) in raw_blocks.zip(out.chunks_mut(BLOCK * per_row)) {
+            block.clear();
+            for row in rows.chunks_exact(self.n_raw_features) {
+                for (step, x) in self.steps.iter().zip(row) {
+                    step.push(*x, &mut block)?;
+                }
+            }
+            each(MatrixRef::new(&block, self.model.n_features())?, out)?;
+        }
+        Ok(())
+    }
+}
+
+fn expect_classes(labels: &Labels, model: &dyn Model) -> Result<()> {
+    let n_classes = model.classifier().map_or(labels.n_classes(), |c| c.n_classes());
+    if labels.names.len() != labels.values.len() || labels.n_classes() != n_classes {
+        bail!(
+            Corrupted,
+            "{} class names and {} class values do not fit a model of {n_classes} classes",
+            labels.names.len(),
+            labels.values.len()
+        );
+    }
+    Ok(())
+}
+
+fn position(class: f64) -> Result<usize> {
+    if class >= 0.0 && class.fract() == 0.0 { Ok(class as usize) } else { Err(unknown_class(class)) }
+}
+
+fn unknown_class(class: f64) -> Error {
+    Error::new(ErrorKind::Internal, format!("the model predicts class {class}, which it has no label for"))
+}
+
+fn encode_cell(column: &ColumnSchema, cell: Cell<'_>, out: &mut Vec<f64>) -> Result<()> {
+    match (column.is_categorical(), cell) {
+        (true, Cell::Null) => out.push(code(column, NULL_CATEGORY)),
+        (true, Cell::Text(text)) => out.push(code(column, text)),
+        (true, Cell::Number(x)) if x.is_nan() => out.push(code(column, NULL_CATEGORY)),
+        (true, Cell::Number(x)) => out.push(code(column, &category_key(&column.pg_type, x))),
+        (false, Cell::Null) => out.extend(std::iter::repeat_n(f64::NAN, column.size)),
+        (false, Cell::Number(x)) if !column.array => out.push(x),
+        (false, Cell::Numbers(numbers)) if column.array => {
+            if numbers.len() != column.size {
+                bail!(
+                    WrongDimension,
+                    "Mismatched array length for feature `{}`. Expected: {} Received: {}",
+                    column.name,
+                    column.size,
+                    numbers.len()
+                );
+            }
+            out.extend_from_slice(numbers);
+        }
+        (_, cell) => return Err(wrong_cell(column, cell)),
+    }
+    Ok(())
+}
+
+/// The code of a category; NaN for one that training never saw.
+fn code(column: &ColumnSchema, key: &str) -> f64 {
+    let categories = column.statistics.categories.as_ref();
+    categories.and_then(|c| c.get(key)).map_or(f64::NAN, |category| category.value)
+}
+
+fn wrong_cell(column: &ColumnSchema, cell: Cell<'_>) -> Error {
+    let given = match cell {
+        Cell::Null => "NULL",
+        Cell::Number(_) => "a number",
+        Cell::Text(_) => "a text",
+        Cell::Numbers(_) => "an array",
+    };
+    let message = format!("column \"{}\" was trained as {}, but {given} was given", column.name, column.pg_type);
+    Error::new(ErrorKind::WrongType, message).with_hint(format!("cast the value to {}", column.pg_type))
+}

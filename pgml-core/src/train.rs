@@ -1,0 +1,176 @@
+//! Training, end to end: plan → prepare → search → fit on all training rows → score once on the test rows.
+
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+
+use crate::predictor::Predictor;
+use crate::prepare::{Prepared, prepare};
+use crate::sampling::Split;
+use crate::score::{Metrics, score};
+use crate::search::{Search, SearchPlan, search};
+use crate::{Algorithm, ErrorKind, Result, Run, Table, Task, bail};
+
+/// What is to be trained, and how.
+#[derive(Clone)]
+pub struct TrainRequest {
+    /// The algorithm.
+    pub algorithm: &'static dyn Algorithm,
+    /// What it is trained for.
+    pub task: Task,
+    /// Its hyperparameters, by name or alias.
+    pub hyperparams: Map<String, Value>,
+    /// How candidates are chosen from `search_params`; all of them when `None`.
+    pub search: Option<Search>,
+    /// For each parameter to search, the array of values to try.
+    pub search_params: Map<String, Value>,
+    /// `n_iter` and `cv`.
+    pub search_args: Map<String, Value>,
+    /// How test rows are held out.
+    pub split: Split,
+    /// The columns to predict; empty when unsupervised.
+    pub labels: Vec<String>,
+    /// Encoding, imputation, scale and role by column.
+    pub preprocess: Map<String, Value>,
+}
+
+impl std::fmt::Debug for TrainRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrainRequest")
+            .field("algorithm", &self.algorithm.name())
+            .field("task", &self.task)
+            .field("labels", &self.labels)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TrainRequest {
+    /// A request with every other argument at its default.
+    #[must_use]
+    pub fn new(algorithm: &'static dyn Algorithm, task: Task, labels: &[&str]) -> Self {
+        Self {
+            algorithm,
+            task,
+            hyperparams: Map::new(),
+            search: None,
+            search_params: Map::new(),
+            search_args: Map::new(),
+            split: Split::default(),
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            preprocess: Map::new(),
+        }
+    }
+}
+
+/// A trained model with what is to be recorded about it.
+#[derive(Debug)]
+pub struct Trained {
+    /// The model, ready to predict.
+    pub predictor: Predictor,
+    /// The hyperparameters that it was fitted with, as the user named them: the winner's after a search.
+    pub hyperparams: Map<String, Value>,
+    /// The metrics on the test rows, `fit_time`, `score_time`, and `search_results` after a search. What the rows do not
+    /// define is `null`.
+    pub metrics: Map<String, Value>,
+    /// How many rows it learnt from.
+    pub n_train: usize,
+    /// How many rows it was scored on.
+    pub n_test: usize,
+    /// How many numbers the array form of `pgml.predict` takes per row.
+    pub n_features: usize,
+}
+
+/// Trains on `table`, which is consumed to save memory.
+///
+/// The caller holds a reservation for the table's bytes; what preprocessing needs beyond them is reserved here.
+///
+/// # Errors
+/// When request and table do not fit together, the data cannot be learnt from, the fit fails, or the run is cancelled.
+pub fn train(request: &TrainRequest, table: Table, run: &Run) -> Result<Trained> {
+    Training::prepare(request, table, run)?.fit(run)
+}
+
+/// A training whose data are ready and that has not begun to fit. [`train`] in two steps, for callers that have
+/// something to say in between.
+#[derive(Debug)]
+pub struct Training<'a> {
+    request: &'a TrainRequest,
+    plan: SearchPlan,
+    prepared: Prepared,
+}
+
+impl<'a> Training<'a> {
+    /// Checks the request, splits the table and preprocesses both parts.
+    ///
+    /// # Errors
+    /// As [`train`].
+    pub fn prepare(request: &'a TrainRequest, table: Table, run: &Run) -> Result<Self> {
+        let (algorithm, task) = (request.algorithm, request.task);
+        if !algorithm.tasks().contains(&task) {
+            let tasks: Vec<String> = algorithm.tasks().iter().map(ToString::to_string).collect();
+            return Err(crate::Error::new(
+                ErrorKind::NotSupported,
+                format!("{} does not support {task}", algorithm.name()),
+            )
+            .with_detail(format!("{} supports: {}", algorithm.name(), tasks.join(", "))));
+        }
+        if table.n_rows == 0 {
+            bail!(InvalidData, "the relation has no rows to learn from");
+        }
+        let plan = SearchPlan::new(request, run)?;
+        let prepared = prepare(request, table, plan.is_search(), run)?;
+        Ok(Self { request, plan, prepared })
+    }
+
+    /// How many numbers the array form of `pgml.predict` will take per row.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.prepared.schema.n_raw_features()
+    }
+
+    /// Searches where asked to, fits the winner on all training rows, and scores it once on the test rows.
+    ///
+    /// # Errors
+    /// As [`train`].
+    pub fn fit(mut self, run: &Run) -> Result<Trained> {
+        let request = self.request;
+        run.info(&format!(
+            "Hyperparameter searches: {}, cross validation folds: {}",
+            self.plan.candidates.len(),
+            self.plan.cv
+        ));
+        let outcome = self.plan.is_search().then(|| search(request, &self.plan, &self.prepared, run)).transpose()?;
+        self.prepared.forget_raw();
+        let hyperparams = self.plan.candidates.swap_remove(outcome.as_ref().map_or(0, |o| o.best));
+        run.info(&format!("Hyperparams: {}", pretty(&hyperparams)));
+        run.info(&format!("Testing {} estimator {}", request.task, request.algorithm.name()));
+        run.progress("training", 0, 0);
+        let clock = Instant::now();
+        let model = request.algorithm.fit(&hyperparams, &self.prepared.train, request.task, run)?;
+        let fit_time = clock.elapsed().as_secs_f64();
+        let (n_train, n_features) = (self.prepared.train.n_rows(), self.n_features());
+        let Prepared { schema, labels, train, test, .. } = self.prepared;
+        drop(train);
+        run.progress("scoring", 0, test.rows.n_rows() as u64);
+        let clock = Instant::now();
+        let mut metrics = score(model.as_ref(), &test, request.task, run)?;
+        metrics.extend([("fit_time", fit_time), ("score_time", clock.elapsed().as_secs_f64())]);
+        run.info(&format!("Metrics: {}", shown(&metrics)));
+        let mut metrics: Map<String, Value> =
+            metrics.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+        metrics.extend(outcome.map(|outcome| ("search_results".to_owned(), outcome.results)));
+        let n_test = test.rows.n_rows();
+        let predictor = Predictor::from_parts(request.algorithm.name(), request.task, schema, labels, model)?;
+        Ok(Trained { predictor, hyperparams, metrics, n_train, n_test, n_features })
+    }
+}
+
+fn pretty(hyperparams: &Map<String, Value>) -> String {
+    serde_json::to_string_pretty(hyperparams).unwrap_or_default()
+}
+
+/// Metrics as PostgresML prints them: in the order in which they were made.
+fn shown(metrics: &Metrics) -> String {
+    let pairs: Vec<String> = metrics.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+    format!("{{{}}}", pairs.join(", "))
+}
