@@ -57,7 +57,8 @@ fn install_scripts(package: &Path, extensions: &Path) -> Result<()> {
     let script = install_script(&package.join("sql"))?;
     write_if_changed(&extensions.join(INSTALL_SCRIPT), script.as_bytes(), 0o644)?;
     let upgrade = upgrade_script(&package.join("sql"))?;
-    write_if_changed(&extensions.join(UPGRADE_SCRIPT), upgrade.as_bytes(), 0o644)
+    write_if_changed(&extensions.join(UPGRADE_SCRIPT), upgrade.as_bytes(), 0o644)?;
+    Ok(())
 }
 
 /// The install script: the files that `order.txt` lists, one after the other.
