@@ -13,14 +13,23 @@ pub fn r2(y: &[f64], yhat: &[f64]) -> f64 {
     if y.len() < 2 {
         return f64::NAN;
     }
-    let mean = y.iter().sum::<f64>() / y.len() as f64;
     let residual: f64 = y.iter().zip(yhat).map(|(y, yhat)| (y - yhat).powi(2)).sum();
-    let total: f64 = y.iter().map(|y| (y - mean).powi(2)).sum();
+    let total = variation(y);
     match (residual == 0.0, total == 0.0) {
         (true, true) => 1.0,
         (false, true) => 0.0,
         _ => 1.0 - residual / total,
     }
+}
+
+/// The sum of squared distances from the mean. Exactly 0 where all values are equal, though their rounded mean may not
+/// be that value: else a constant target would score any large negative number.
+fn variation(y: &[f64]) -> f64 {
+    if y.iter().all(|value| *value == y[0]) {
+        return 0.0;
+    }
+    let mean = y.iter().sum::<f64>() / y.len() as f64;
+    y.iter().map(|y| (y - mean).powi(2)).sum()
 }
 
 /// The mean squared error, in the target's unit squared.
@@ -51,6 +60,8 @@ mod tests {
     fn a_constant_target_has_r2_one_when_hit_and_zero_when_missed() {
         assert_eq!(r2(&[3.0, 3.0], &[3.0, 3.0]), 1.0);
         assert_eq!(r2(&[3.0, 3.0], &[3.0, 4.0]), 0.0);
+        // The mean of these, as rounded, is not 0.1.
+        assert_eq!(r2(&[0.1; 10], &[0.2; 10]), 0.0);
     }
 
     #[test]
