@@ -4,13 +4,16 @@ use pgml_core::metrics::{self, Average, ConfusionMatrix, roc_auc};
 use pgml_core::{MatrixRef, Run};
 use proptest::prelude::*;
 
-/// Rows of (label, predicted label, score); few scores, so that ties are common.
-fn rows() -> impl Strategy<Value = Vec<(u8, u8, i8)>> {
+/// Label, predicted label, score.
+type Row = (u8, u8, i8);
+
+/// Rows with few distinct scores, so that ties are common.
+fn rows() -> impl Strategy<Value = Vec<Row>> {
     prop::collection::vec((0..3_u8, 0..3_u8, -4..5_i8), 2..60)
 }
 
 /// The rows and the same in another order.
-fn shuffled() -> impl Strategy<Value = (Vec<(u8, u8, i8)>, Vec<(u8, u8, i8)>)> {
+fn shuffled() -> impl Strategy<Value = (Vec<Row>, Vec<Row>)> {
     rows().prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle()))
 }
 
@@ -23,7 +26,7 @@ fn same(a: f64, b: f64) -> bool {
     (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-12 * a.abs().max(1.0)
 }
 
-fn all_metrics(rows: &[(u8, u8, i8)]) -> Vec<(&'static str, f64)> {
+fn all_metrics(rows: &[Row]) -> Vec<(&'static str, f64)> {
     let (y, yhat) = (column(rows, |r| f64::from(r.0)), column(rows, |r| f64::from(r.1)));
     let score = column(rows, |r| f64::from(r.2));
     let proba: Vec<f64> = rows
