@@ -3,10 +3,10 @@
 pub mod algorithms;
 pub mod trees;
 
-use pgml_core::{Algorithm, Result};
+use pgml_core::{Algorithm, Entry, Result};
 
 /// Every algorithm, one line each.
-pub static ALGORITHMS: &[&dyn Algorithm] = &[];
+pub static ALGORITHMS: &[&dyn Algorithm] = &[&Entry::<algorithms::random_forest::RandomForest>::NEW];
 
 /// Finds an algorithm by its SQL name.
 ///

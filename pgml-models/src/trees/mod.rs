@@ -1,11 +1,18 @@
-//! Decision trees: the flat form in which every tree model predicts.
+//! Decision trees: the engine that grows them, and the flat form in which every tree model predicts.
 
+pub mod amount;
+pub mod binning;
+pub mod bootstrap;
 mod build;
+pub mod criterion;
 mod descend;
 pub mod flat;
+pub mod grower;
+pub mod histogram;
 mod stored;
 #[cfg(test)]
 mod tests;
+pub mod tree;
 
 pub use build::{FlatBuilder, SourceNode, SourceTree, Test};
 pub use flat::{FlatForest, Scalar};
