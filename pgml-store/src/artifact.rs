@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use pgml_core::{Algorithm, Error, ErrorKind, Model, Parts, Result};
-use serde_json::Map;
+use pgml_core::{Algorithm, Error, ErrorKind, Model, Parts, Predictor, Result, Trained};
+use serde_json::{Map, Value};
 
 use crate::manifest::{Manifest, PartEntry, corrupted, upgrade_needed};
 use crate::tensors;
@@ -35,6 +35,31 @@ impl Artifact {
         let contents =
             BTreeMap::from([(STATE_ARRAYS.to_owned(), tensors::encode(state)?), (STATE_META.to_owned(), meta)]);
         Ok(Self::of_contents(manifest, contents))
+    }
+
+    /// The artifact of a predictor, whose model `algorithm` made with `hyperparams`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when the model has no stored form.
+    pub fn of_predictor(
+        predictor: &Predictor,
+        algorithm: &dyn Algorithm,
+        hyperparams: Map<String, Value>,
+    ) -> Result<Self> {
+        let mut manifest = Manifest::new(algorithm, predictor.task(), predictor.schema().clone());
+        manifest.labels = predictor.labels().cloned();
+        manifest.hyperparams = hyperparams;
+        Self::new(manifest, &predictor.model().encode()?)
+    }
+
+    /// The artifact of what `algorithm` has just trained, with its metrics.
+    ///
+    /// # Errors
+    /// As [`Artifact::of_predictor`].
+    pub fn of_trained(trained: &Trained, algorithm: &dyn Algorithm) -> Result<Self> {
+        let mut artifact = Self::of_predictor(&trained.predictor, algorithm, trained.hyperparams.clone())?;
+        artifact.manifest.metrics = Some(trained.metrics.clone());
+        Ok(artifact)
     }
 
     /// An artifact of any parts; the manifest's list of parts is made here.
@@ -88,6 +113,15 @@ impl Artifact {
         Ok(state)
     }
 
+    /// Everything needed to predict with a classical model.
+    ///
+    /// # Errors
+    /// As [`Artifact::model`]; [`ErrorKind::Corrupted`] too when schema, labels and model do not fit together.
+    pub fn predictor(&self, resolver: Resolver<'_>) -> Result<Predictor> {
+        let Manifest { algorithm, task, schema, labels, .. } = &self.manifest;
+        Predictor::from_parts(algorithm, *task, schema.clone(), labels.clone(), self.model(resolver)?)
+    }
+
     /// The classical model itself.
     ///
     /// # Errors
@@ -105,5 +139,68 @@ impl Artifact {
             return Err(upgrade_needed(message, Some(&self.manifest.pgml_version)));
         }
         algorithm.decode(&self.state()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Mean, resolve};
+    use crate::manifest::tests::known_schema;
+    use pgml_core::{MatrixRef, Task};
+
+    fn trained() -> (Predictor, Artifact) {
+        let model = Box::new(Mean { mean: vec![0.1, 0.7] });
+        let schema = known_schema(&["a", "b"]);
+        let predictor = Predictor::from_parts("mean", Task::Regression, schema, None, model).expect("fits");
+        let artifact = Artifact::of_predictor(&predictor, resolve("mean").expect("known"), Map::new()).expect("stores");
+        (predictor, artifact)
+    }
+
+    fn predict(predictor: &Predictor) -> f64 {
+        let mut out = [0.0];
+        predictor.predict(MatrixRef::new(&[3.0, 5.0], 2).expect("a row"), &mut out).expect("predicts");
+        out[0]
+    }
+
+    #[test]
+    fn a_loaded_predictor_predicts_the_same_bits() {
+        let (before, artifact) = trained();
+        let after = artifact.predictor(&resolve).expect("loads");
+        assert_eq!(predict(&after).to_bits(), predict(&before).to_bits());
+        assert_eq!((after.task(), after.schema()), (before.task(), before.schema()));
+    }
+
+    #[test]
+    fn a_model_of_a_newer_algorithm_asks_for_an_upgrade() {
+        let (_, mut artifact) = trained();
+        artifact.manifest.estimator_version = 2;
+        let error = artifact.predictor(&resolve).expect_err("newer");
+        assert_eq!(error.kind(), ErrorKind::NotSupported);
+        assert_eq!(error.message(), "the stored mean model has version 2, newer than 1");
+        assert_eq!(error.hint(), Some("upgrade pgml to read this model"));
+    }
+
+    #[test]
+    fn a_model_of_an_unknown_algorithm_is_named() {
+        let (_, mut artifact) = trained();
+        artifact.manifest.algorithm = "deep_thought".to_owned();
+        let error = artifact.predictor(&resolve).expect_err("unknown");
+        assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, "unknown algorithm \"deep_thought\""));
+    }
+
+    #[test]
+    fn a_missing_and_a_malformed_part_are_named() {
+        let (_, artifact) = trained();
+        for (part, bytes) in [(STATE_ARRAYS, None), (STATE_ARRAYS, Some("{}")), (STATE_META, Some("["))] {
+            let mut broken = artifact.clone();
+            match bytes {
+                None => broken.contents.remove(part),
+                Some(bytes) => broken.contents.insert(part.to_owned(), bytes.as_bytes().to_vec()),
+            };
+            let error = broken.predictor(&resolve).expect_err("broken");
+            assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
+            assert!(error.message().contains(part), "{error}");
+        }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use pgml_core::{Error, ErrorKind, Result};
+use pgml_core::{Error, ErrorKind, Predictor, Result};
 
+use crate::catalog::ModelRow;
 use crate::digest::Running;
 use crate::manifest::{MANIFEST, Manifest, PartEntry, corrupted};
-use crate::{Artifact, Port, queries};
+use crate::{Artifact, Port, Resolver, legacy, queries};
 
 /// The most bytes that one row holds. A `bytea` may have 1 GB, but sending it takes several times its size in memory.
 pub const MAX_ROW_BYTES: usize = 16 << 20;
@@ -62,6 +63,12 @@ impl Layout {
                 .with_hint("restore them from a backup, or train the model again"));
         }
         Ok(Self { model_id, paths })
+    }
+
+    /// A layout as [`Layout::read`] would find it.
+    #[cfg(test)]
+    pub(crate) fn of(model_id: i64, paths: BTreeMap<String, Vec<u64>>) -> Self {
+        Self { model_id, paths }
     }
 
     /// Whether there is a file at `path`.
@@ -137,6 +144,18 @@ impl Layout {
             None => Ok(()),
         }
     }
+}
+
+/// The predictor of a stored model, whether pgml or PostgresML trained it.
+///
+/// # Errors
+/// As [`Layout::artifact`], [`Artifact::predictor`] and [`legacy::predictor`].
+pub fn load(port: &mut dyn Port, model: &ModelRow, resolver: Resolver<'_>) -> Result<Predictor> {
+    let layout = Layout::read(port, model.id)?;
+    if layout.has(MANIFEST) {
+        return layout.artifact(port)?.predictor(resolver);
+    }
+    legacy::predictor(port, model, &layout, resolver)
 }
 
 /// Reads the artifact of model `model_id`. See [`Layout::artifact`].

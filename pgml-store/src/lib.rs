@@ -13,13 +13,17 @@ pub mod export;
 #[cfg(test)]
 mod fake;
 pub mod files;
+pub mod foreign;
 pub mod ident;
+pub mod legacy;
 pub mod manifest;
 pub mod port;
 pub mod queries;
+pub mod store;
 pub mod tensors;
 
 pub use artifact::{Artifact, Resolver};
 pub use ident::{Ident, RelationName};
 pub use manifest::Manifest;
 pub use port::{Param, Port, Row};
+pub use store::Store;

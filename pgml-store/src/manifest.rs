@@ -1,6 +1,6 @@
 //! The manifest of an artifact: what the model is, and the digest of each of its parts.
 
-use pgml_core::{Algorithm, Error, ErrorKind, Labels, Result, Task, bail};
+use pgml_core::{Algorithm, Error, ErrorKind, Labels, Result, Schema, Task, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -28,12 +28,12 @@ pub struct Manifest {
     /// The hyperparameters it was trained with.
     pub hyperparams: Map<String, Value>,
     /// Columns, preprocessing and label of the training data.
-    pub schema: Value,
+    pub schema: Schema,
     /// The classes, for classification.
     pub labels: Option<Labels>,
     /// Metrics on the held-out rows, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<Value>,
+    pub metrics: Option<Map<String, Value>>,
     /// Every other part, sorted by name.
     pub parts: Vec<PartEntry>,
 }
@@ -84,7 +84,7 @@ const HEADER_BYTES: usize = DIGEST_PREFIX.len() + 64 + 1;
 impl Manifest {
     /// A manifest without parts, labels, metrics and hyperparameters, for a model of `algorithm`.
     #[must_use]
-    pub fn new(algorithm: &dyn Algorithm, task: Task, schema: Value) -> Self {
+    pub fn new(algorithm: &dyn Algorithm, task: Task, schema: Schema) -> Self {
         Self {
             format_version: FORMAT_VERSION,
             pgml_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -175,9 +175,19 @@ fn checked_json(bytes: &[u8]) -> Result<&[u8]> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use serde_json::json;
+    use pgml_core::Floats;
+    use pgml_core::statistics::Statistics;
 
     use super::*;
+
+    /// Unlike a plain schema, without NaN, so that it equals itself.
+    pub(crate) fn known_schema(names: &[&str]) -> Schema {
+        let mut schema = Schema::plain(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        for column in &mut schema.columns {
+            column.statistics = Statistics::of(&Floats::F64(vec![0.1, 0.7, 1.0 / 3.0]));
+        }
+        schema
+    }
 
     pub(crate) fn sample() -> Manifest {
         Manifest {
@@ -187,7 +197,7 @@ pub(crate) mod tests {
             estimator_version: 1,
             task: Task::Regression,
             hyperparams: Map::new(),
-            schema: json!({"scale": 0.1}),
+            schema: known_schema(&["x"]),
             labels: None,
             metrics: None,
             parts: vec![PartEntry::of("state.json", b"{}")],
@@ -232,7 +242,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn floats_of_the_schema_come_back_exactly() {
+    fn floats_of_a_manifest_come_back_exactly() {
         // Without serde_json's `float_roundtrip` some of these come back one unit in the last place off.
         let mut state = 1_u64;
         let values: Vec<f64> = (0..2000)
@@ -242,8 +252,9 @@ pub(crate) mod tests {
             })
             .filter(|value| value.is_finite())
             .collect();
-        let manifest = Manifest { schema: json!(values), ..sample() };
+        let labels = Labels { names: Vec::new(), values };
+        let manifest = Manifest { labels: Some(labels), ..sample() };
         let read = Manifest::decode(&manifest.encode().expect("encodes")).expect("decodes");
-        assert_eq!(read.schema, json!(values));
+        assert_eq!(read.labels, manifest.labels);
     }
 }

@@ -49,14 +49,18 @@ pub const MODEL_NEXT_ID: &str = "SELECT nextval('pgml.models_id_seq')";
 /// Stores a model.
 pub const MODEL_INSERT: &str = "INSERT INTO pgml.models \
      (id, project_id, snapshot_id, num_features, algorithm, runtime, hyperparams, status, metrics, search, \
-     search_params, search_args) \
+     search_params, search_args, num_classes, labels) \
      VALUES ($1::bigint, $2::bigint, $3::bigint, $4::integer, $5::text, $6::text::pgml.runtime, $7::jsonb, \
-     'successful', $8::jsonb, $9::text, $10::jsonb, $11::jsonb)";
+     'successful', $8::jsonb, $9::text, $10::jsonb, $11::jsonb, $12::integer, $13::jsonb)";
 
 /// A model with its project.
 pub const MODEL_BY_ID: &str = "SELECT m.id, m.project_id, p.name, p.task::text, m.snapshot_id, m.num_features, \
      m.algorithm, m.runtime::text, m.hyperparams, m.metrics \
      FROM pgml.models m JOIN pgml.projects p ON p.id = m.project_id WHERE m.id = $1::bigint";
+
+/// The columns that a model was trained on, as its snapshot describes them.
+pub const MODEL_COLUMNS: &str = "SELECT s.columns FROM pgml.models m JOIN pgml.snapshots s ON s.id = m.snapshot_id \
+     WHERE m.id = $1::bigint";
 
 /// Deletes a model; its deployments and files go with it.
 pub const MODEL_DELETE: &str = "DELETE FROM pgml.models WHERE id = $1::bigint";
@@ -132,8 +136,9 @@ mod tests {
             (SNAPSHOTS_OF_MODEL, 1),
             (SNAPSHOT_DELETE, 1),
             (MODEL_NEXT_ID, 0),
-            (MODEL_INSERT, 11),
+            (MODEL_INSERT, 13),
             (MODEL_BY_ID, 1),
+            (MODEL_COLUMNS, 1),
             (MODEL_DELETE, 1),
             (CANDIDATE_MOST_RECENT, 2),
             (CANDIDATE_HIGHEST, 3),

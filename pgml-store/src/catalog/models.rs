@@ -15,12 +15,6 @@ pub struct NewModel {
     pub snapshot_id: Option<i64>,
     /// How many features a row has before preprocessing.
     pub num_features: i32,
-    /// The algorithm's SQL name.
-    pub algorithm: String,
-    /// Effective hyperparameters (a JSON object).
-    pub hyperparams: Value,
-    /// Metrics on the held-out rows, where there are any.
-    pub metrics: Option<Value>,
     /// `grid`, `random` or none.
     pub search: Option<String>,
     /// The search's candidates as given.
@@ -85,11 +79,20 @@ pub fn next_model_id(port: &mut dyn Port) -> Result<i64> {
     only(port.query(queries::MODEL_NEXT_ID, &[])?)?.get(0)
 }
 
-/// Stores a model and its artifact under the reserved `id`.
+/// Stores a model and its artifact under the reserved `id`. What the artifact knows itself (algorithm, classes) is taken
+/// from there.
 ///
 /// # Errors
 /// Whatever the database says.
 pub fn insert_model(port: &mut dyn Port, id: i64, new: &NewModel, artifact: &Artifact) -> Result<()> {
+    let manifest = artifact.manifest();
+    let json = |what: &dyn Fn() -> serde_json::Result<Value>| {
+        what().map_err(|e| Error::new(ErrorKind::Internal, format!("a model's description has no JSON form: {e}")))
+    };
+    let hyperparams = json(&|| serde_json::to_value(&manifest.hyperparams))?;
+    let metrics = manifest.metrics.clone().map(Value::Object);
+    let labels = manifest.labels.as_ref().map(|labels| json(&|| serde_json::to_value(&labels.names))).transpose()?;
+    let n_classes = manifest.labels.as_ref().and_then(|labels| i32::try_from(labels.n_classes()).ok());
     port.execute(
         queries::MODEL_INSERT,
         &[
@@ -97,13 +100,15 @@ pub fn insert_model(port: &mut dyn Port, id: i64, new: &NewModel, artifact: &Art
             &new.project_id,
             &new.snapshot_id,
             &new.num_features,
-            &new.algorithm,
+            &manifest.algorithm,
             &"rust",
-            &new.hyperparams,
-            &new.metrics,
+            &hyperparams,
+            &metrics,
             &new.search,
             &new.search_params,
             &new.search_args,
+            &n_classes,
+            &labels,
         ],
     )?;
     files::write(port, id, artifact)

@@ -24,11 +24,10 @@ const MAGIC: &[u8] = b"binf";
 const LEARNER_BYTES: usize = 136;
 const MODEL_BYTES: usize = 160;
 const TREE_BYTES: usize = 148;
-const DELETED: u32 = u32::MAX;
 const DEFAULT_LEFT: u32 = 1 << 31;
 
 /// Whether `bytes` are in this format.
-pub(super) fn is_binary(bytes: &[u8]) -> bool {
+pub(crate) fn is_binary(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
@@ -36,12 +35,15 @@ pub(super) fn is_binary(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`ErrorKind::Corrupted`] when the bytes break off or make no sense; [`ErrorKind::NotSupported`] for linear boosters.
-pub(super) fn to_json(bytes: &[u8]) -> Result<Value> {
+pub(crate) fn to_json(bytes: &[u8]) -> Result<Value> {
     let mut reader = Reader { bytes, at: MAGIC.len() };
     let learner = Learner::read(&mut reader)?;
     let (objective, booster) = (reader.text()?, reader.text()?);
     if !matches!(booster.as_str(), "gbtree" | "dart") {
-        bail!(NotSupported, "the stored XGBoost model has the booster \"{booster}\", but only tree boosters can be read");
+        bail!(
+            NotSupported,
+            "the stored XGBoost model has the booster \"{booster}\", but only tree boosters can be read"
+        );
     }
     let trees = trees(&mut reader, learner.n_features)?;
     let weights = if booster == "dart" { Some(reader.floats()?) } else { None };
@@ -74,7 +76,10 @@ impl Learner {
         let (attributes, _metrics) = (header.u32()?, header.u32()?);
         let (major, minor, targets) = (header.u32()?, header.u32()?, header.u32()?);
         if targets > 1 {
-            bail!(NotSupported, "the stored XGBoost model has {targets} targets, which its binary format does not tell apart");
+            bail!(
+                NotSupported,
+                "the stored XGBoost model has {targets} targets, which its binary format does not tell apart"
+            );
         }
         Ok(Self { base_score, n_features, n_classes, has_attributes: attributes != 0, version: [major, minor, 0] })
     }
@@ -161,8 +166,6 @@ impl Nodes {
         self.left.push(reader.u32()? as i32);
         self.right.push(reader.u32()? as i32);
         let feature = reader.u32()?;
-        // A pruned node is out of the tree but keeps its place.
-        let feature = if feature == DELETED { 0 } else { feature };
         self.features.push(feature & !DEFAULT_LEFT);
         self.default_left.push(u8::from(feature & DEFAULT_LEFT != 0));
         self.values.push(finite(reader.f32()?));
@@ -187,9 +190,12 @@ fn booster_json(trees: Trees, weights: Option<Vec<Value>>) -> Value {
     }
 }
 
+/// The objective as the attributes tell it, under its present name, or else by the name it was asked for with.
 fn objective_json(name: &str, attributes: &[(String, String)]) -> Value {
     let stored = attributes.iter().find(|(key, _)| key == "objective");
     let parsed = stored.and_then(|(_, text)| serde_json::from_str::<Value>(text).ok());
+    let name = name.trim_start_matches("gpu:");
+    let name = if name == "reg:linear" { "reg:squarederror" } else { name };
     parsed.filter(Value::is_object).unwrap_or_else(|| json!({"name": name}))
 }
 
@@ -252,5 +258,79 @@ impl<'a> Reader<'a> {
             pairs.push((self.text()?, self.text()?));
         }
         Ok(pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Models that XGBoost 2.1.4 saved in both formats (tests/golden/legacy_xgboost.py).
+    fn golden() -> serde_json::Map<String, Value> {
+        let text = include_str!("../../../tests/golden/legacy_xgboost.json");
+        serde_json::from_str(text).expect("JSON")
+    }
+
+    fn binary(case: &Value) -> Vec<u8> {
+        let hex = case["binary"].as_str().expect("a text");
+        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+        (0..hex.len()).step_by(2).map(byte).collect()
+    }
+
+    /// Numbers as the f32 that they stand for, so that both ways of writing them are equal.
+    fn normal(value: &Value) -> Value {
+        match value {
+            Value::Number(x) => json!((x.as_f64().expect("a number") as f32).to_bits()),
+            Value::Array(items) => items.iter().map(normal).collect(),
+            Value::Object(entries) => entries.iter().map(|(key, value)| (key.clone(), normal(value))).collect(),
+            other => other.clone(),
+        }
+    }
+
+    #[test]
+    fn the_binary_format_says_what_xgboosts_json_says() {
+        for (name, case) in golden() {
+            let read = to_json(&binary(&case)).expect(&name);
+            let (ours, theirs) = (&read["learner"], &case["json"]["learner"]);
+            let model = |learner: &Value| {
+                let booster = &learner["gradient_booster"];
+                let model = if booster["name"] == "dart" { &booster["gbtree"]["model"] } else { &booster["model"] };
+                normal(&json!([
+                    booster["name"],
+                    booster["weight_drop"],
+                    model["trees"],
+                    model["tree_info"],
+                    model["gbtree_model_param"]
+                ]))
+            };
+            assert_eq!(model(ours), model(theirs), "{name}");
+            assert_eq!(ours["objective"]["name"], theirs["objective"]["name"], "{name}");
+            let param = |learner: &Value, key: &str| learner["learner_model_param"][key].clone();
+            for key in ["num_class", "num_feature", "num_target"] {
+                assert_eq!(param(ours, key), param(theirs, key), "{name}: {key}");
+            }
+            let base = |learner: &Value| param(learner, "base_score").as_str().and_then(|x| x.parse::<f32>().ok());
+            assert_eq!(base(ours), base(theirs), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_cut_is_an_error() {
+        let bytes = binary(&golden()["dart"]);
+        for length in MAGIC.len()..bytes.len() {
+            assert!(to_json(&bytes[..length]).is_err(), "{length} of {} bytes", bytes.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_changed_byte_makes_the_reader_panic(at in 0_usize..100_000, byte in any::<u8>()) {
+            let mut bytes = binary(&golden()["regression"]);
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            let _ = to_json(&bytes);
+        }
     }
 }
