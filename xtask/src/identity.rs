@@ -51,6 +51,16 @@ impl ServerUser {
         }
     }
 
+    /// True when `path` is a folder (not a link to one) that belongs to this user.
+    pub fn owns(self, path: &Path) -> bool {
+        let me = || fs::metadata("/proc/self").map(|me| me.uid());
+        let owner = match self {
+            Self::Myself => me().ok(),
+            Self::Other { uid, .. } => Some(uid),
+        };
+        fs::symlink_metadata(path).is_ok_and(|folder| folder.is_dir() && Some(folder.uid()) == owner)
+    }
+
     /// Gives one file or folder to this user.
     ///
     /// # Errors

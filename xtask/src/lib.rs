@@ -15,5 +15,7 @@ pub mod installation;
 pub mod places;
 pub mod private_server;
 pub mod process;
+pub mod statements;
 pub mod step;
+pub mod throwaway;
 pub mod wheels;
