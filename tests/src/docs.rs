@@ -79,10 +79,10 @@ pub fn run_file(server: &Server, file: &Path, shown: &str) -> Result<(), String>
         for (at, statement) in statements.iter().enumerate() {
             let state = block.error.as_deref().filter(|_| at + 1 == statements.len());
             let got = session.client.simple_query(&statement.sql);
-            let got = got.map(drop).map_err(|error| (describe_error(&error), error.code().map(|c| c.code().to_owned())));
-            judge(state, got).map_err(|wrong| {
-                format!("{shown}:{}\n{}\n{wrong}", block.line + statement.line - 1, statement.sql)
-            })?;
+            let got =
+                got.map(drop).map_err(|error| (describe_error(&error), error.code().map(|c| c.code().to_owned())));
+            judge(state, got)
+                .map_err(|wrong| format!("{shown}:{}\n{}\n{wrong}", block.line + statement.line - 1, statement.sql))?;
         }
     }
     Ok(())

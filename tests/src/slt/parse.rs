@@ -200,7 +200,10 @@ mod tests {
                     statement error 22023: a  pattern\nSELECT 1\n\nconnection other\nhalt\n";
         let records = parse(text).expect("valid");
         assert_eq!(records.len(), 4);
-        assert_eq!((records[0].line, &records[0].skip_on[..], &records[0].only_on[..]), (4, &["pg15".to_owned()][..], &["vector".to_owned()][..]));
+        assert_eq!(
+            (records[0].line, &records[0].skip_on[..], &records[0].only_on[..]),
+            (4, &["pg15".to_owned()][..], &["vector".to_owned()][..])
+        );
         let Action::Sql { sql, expected: Expected::Rows { columns, order, rows } } = &records[0].action else {
             panic!("a query")
         };

@@ -2,6 +2,7 @@
 
 mod server;
 mod steps;
+mod test;
 
 use crate::args::Args;
 use crate::error::{Error, Result};
@@ -19,6 +20,12 @@ pub struct Command {
 
 /// Every command, in the order of the help.
 pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "test",
+        arguments: "[--pg N] [FILTER]",
+        help: "run every test on PostgreSQL 15, 16 and 18; or the SQL and process tests of one, or those named like FILTER",
+        run: test::test,
+    },
     Command {
         name: "up",
         arguments: "[--pg 15|16|18] [--port N]",
