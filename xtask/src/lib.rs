@@ -15,6 +15,7 @@ pub mod installation;
 pub mod places;
 pub mod private_server;
 pub mod process;
+pub mod scripts;
 pub mod statements;
 pub mod step;
 pub mod throwaway;

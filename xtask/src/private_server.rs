@@ -12,6 +12,7 @@ use crate::extension;
 use crate::identity::ServerUser;
 use crate::installation::{Installation, PgVersion};
 use crate::places::{self, write_if_changed};
+use crate::scripts;
 use crate::step::step;
 
 /// The database that has the extension.
@@ -90,7 +91,7 @@ impl PrivateServer {
     /// Makes the database with its extensions. A database whose extension was created from other scripts is set aside
     /// under another name, not dropped: it may hold somebody's models.
     fn create_database(&self) -> Result<()> {
-        let wanted = extension::scripts_digest(&self.cluster.installation)?;
+        let wanted = scripts::digest(&self.cluster.installation)?;
         let record = self.cluster.data.with_extension("scripts");
         let exists = self.exists(DATABASE)?;
         if exists && fs::read_to_string(&record).is_ok_and(|made_from| made_from == wanted) {
