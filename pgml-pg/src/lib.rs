@@ -19,9 +19,7 @@ mod guc;
 mod invalidation;
 mod labels;
 mod message;
-mod owner;
 mod report;
-mod spi_port;
 
 ::pgrx::pg_module_magic!();
 

@@ -129,8 +129,8 @@ impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
             Test::LessThan(t) => (*t, 0, None),
             Test::AtMost(t) => (above(*t), 0, None),
             Test::AtMostZeroMissing(t) => (above(*t), ZERO_IS_MISSING, None),
-            Test::RightIfIn(set) => (T::NAN, CATEGORY | SET_IS_RIGHT, Some(set)),
-            Test::LeftIfIn(set) => (T::NAN, CATEGORY, Some(set)),
+            Test::RightIfIn(set) => (T::ZERO, CATEGORY | SET_IS_RIGHT, Some(set)),
+            Test::LeftIfIn(set) => (T::ZERO, CATEGORY, Some(set)),
         };
         let set = set.map_or(0, |words| {
             self.forest.set_words.extend_from_slice(words);

@@ -14,7 +14,7 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         parts
             .with("tree_roots", self.trees.iter().map(|t| t.root).collect())
             .with("tree_outputs", self.trees.iter().map(|t| t.output).collect())
-            .with("tree_thresholds", self.nodes.iter().map(|n| n.threshold).collect())
+            .with("tree_thresholds", self.nodes.iter().enumerate().map(stored_threshold).collect())
             .with("tree_features", self.nodes.iter().map(|n| n.feature).collect())
             .with("tree_children", self.nodes.iter().map(|n| n.left).collect())
             .with("tree_flags", self.flags.clone())
@@ -34,13 +34,17 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         let thresholds = parts.array::<T>("tree_thresholds")?;
         let features = parts.array_of::<u32>("tree_features", thresholds.len())?;
         let children = parts.array_of::<u32>("tree_children", thresholds.len())?;
-        let nodes = thresholds.iter().zip(features).zip(children);
+        let node = |(at, threshold): (usize, &T)| Node {
+            threshold: if children[at] as usize == at { T::NAN } else { *threshold },
+            feature: features[at],
+            left: children[at],
+        };
         let forest = Self {
             n_features,
             n_outputs,
             width,
             trees: Vec::new(),
-            nodes: nodes.map(|((t, f), c)| Node { threshold: *t, feature: *f, left: *c }).collect(),
+            nodes: thresholds.iter().enumerate().map(node).collect(),
             flags: parts.array_of::<u8>("tree_flags", thresholds.len())?.to_vec(),
             aux: parts.array_of::<u32>("tree_aux", thresholds.len())?.to_vec(),
             values: parts.array::<V>("tree_values")?.to_vec(),
@@ -133,4 +137,9 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         }
         Ok(())
     }
+}
+
+/// Leaves are stored with 0 for NaN, so that equal models compare equal.
+fn stored_threshold<T: Scalar>((at, node): (usize, &Node<T>)) -> T {
+    if node.left as usize == at { T::ZERO } else { node.threshold }
 }

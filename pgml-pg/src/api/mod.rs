@@ -1,5 +1,3 @@
 //! What SQL calls, one file per topic.
 
-mod aggregates;
 mod system;
-mod vectors;
