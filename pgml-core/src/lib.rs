@@ -28,6 +28,7 @@ pub mod table;
 mod targets;
 pub mod task;
 pub mod train;
+pub mod vector;
 
 pub use dataset::{Dataset, Feature, Floats};
 pub use error::{Error, ErrorKind, Result};

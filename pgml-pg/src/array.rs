@@ -48,18 +48,26 @@ impl<'a, T: Element> ArrayArg<'a, T> {
             if (*self.header).dataoffset != 0 && pg_sys::array_contains_nulls(self.header.cast_mut()) {
                 bail!(InvalidData, "the array contains NULL");
             }
-            let n_dims = (*self.header).ndim;
-            let dims = self.header.add(1).cast::<i32>();
-            let n_elements = usize::try_from(pg_sys::ArrayGetNItems(n_dims, dims)).unwrap_or(0);
-            if n_elements == 0 {
-                return Ok(&[]);
-            }
-            let offset = match (*self.header).dataoffset {
-                0 => data_offset(n_dims),
-                offset => usize::try_from(offset).unwrap_or_default(),
-            };
-            Ok(std::slice::from_raw_parts(self.header.cast::<u8>().add(offset).cast::<T>(), n_elements))
+            let (data, n_elements) = elements::<T>(self.header);
+            Ok(if n_elements == 0 { &[] } else { std::slice::from_raw_parts(data, n_elements) })
         }
+    }
+}
+
+/// Where the elements start, and how many there are.
+///
+/// # Safety
+/// `header` points to a whole array of element type `T` without NULLs.
+unsafe fn elements<T>(header: *const pg_sys::ArrayType) -> (*mut T, usize) {
+    // SAFETY: the header is followed by two numbers per dimension, possibly a null bitmap, and the elements.
+    unsafe {
+        let n_dims = (*header).ndim;
+        let n_elements = pg_sys::ArrayGetNItems(n_dims, header.add(1).cast::<i32>().cast_mut());
+        let offset = match (*header).dataoffset {
+            0 => data_offset(n_dims),
+            offset => usize::try_from(offset).unwrap_or_default(),
+        };
+        (header.cast_mut().cast::<u8>().add(offset).cast::<T>(), usize::try_from(n_elements).unwrap_or(0))
     }
 }
 
@@ -128,6 +136,18 @@ impl<T: Element> ArrayOut<T> {
         }
     }
 
+    /// The elements, to be changed.
+    ///
+    /// # Safety
+    /// The array has no NULLs, as one from [`ArrayOut::build`] or one whose [`ArrayArg::values`] were read.
+    pub unsafe fn values_mut(&mut self) -> &mut [T] {
+        // SAFETY: by contract; this owns the array.
+        unsafe {
+            let (data, n_elements) = elements::<T>(self.header);
+            if n_elements == 0 { &mut [] } else { std::slice::from_raw_parts_mut(data, n_elements) }
+        }
+    }
+
     /// An array with these elements.
     pub fn from_values(values: &[T]) -> Self {
         let built = Self::build(values.len(), |out| {
@@ -135,6 +155,13 @@ impl<T: Element> ArrayOut<T> {
             Ok(())
         });
         built.expect("copying does not fail")
+    }
+}
+
+/// An argument handed back as it came.
+impl<T> From<ArrayArg<'_, T>> for ArrayOut<T> {
+    fn from(arg: ArrayArg<'_, T>) -> Self {
+        Self { header: arg.header.cast_mut(), element: PhantomData }
     }
 }
 

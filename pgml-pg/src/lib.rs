@@ -19,7 +19,9 @@ mod guc;
 mod invalidation;
 mod labels;
 mod message;
+mod owner;
 mod report;
+mod spi_port;
 
 ::pgrx::pg_module_magic!();
 

@@ -1,3 +1,5 @@
 //! What SQL calls, one file per topic.
 
+mod aggregates;
 mod system;
+mod vectors;
