@@ -41,7 +41,7 @@ fn page() -> String {
     algorithms.sort_unstable_by_key(|algorithm| algorithm.name());
     let overview = algorithms.iter().map(|a| {
         let name = a.name();
-        format!("| [{name}](#{name}) | {} | {} |\n", tasks(*a), cell(a.description()))
+        format!("| [{name}](#{name}) | {} | {} |\n", tasks(*a), cell(a.description().trim_end_matches('.')))
     });
     let overview: String = overview.collect();
     let sections: Vec<String> = algorithms.iter().map(|a| section(*a)).collect();
@@ -49,7 +49,7 @@ fn page() -> String {
 }
 
 fn section(algorithm: &dyn Algorithm) -> String {
-    let mut text = format!("## {}\n\n{}\n\n", algorithm.name(), algorithm.description());
+    let mut text = format!("## {}\n\n{}.\n\n", algorithm.name(), algorithm.description().trim_end_matches('.'));
     let _ = write!(text, "- Tasks: {}\n- Source: {}\n\n", tasks(algorithm), algorithm.source());
     if algorithm.params().is_empty() {
         return text + "It has no hyperparameters.\n";
@@ -77,14 +77,17 @@ fn tasks(algorithm: &dyn Algorithm) -> String {
     algorithm.tasks().iter().map(|task| task.display_name()).collect::<Vec<_>>().join(", ")
 }
 
-/// Bounds in words, or the choices; null where it is the default.
+/// Bounds in words and the choices; null where it is the default.
 fn allowed(spec: &ParamSpec) -> String {
-    let values = if spec.choices.is_empty() { spec.range.describe() } else { names(spec.choices) };
-    match (values.is_empty(), (spec.default)().is_null()) {
-        (true, _) => "any".to_owned(),
-        (false, true) => format!("{values}, or null"),
-        (false, false) => values,
-    }
+    let takes_both = spec.kind.contains(" or ") && !spec.choices.is_empty();
+    let bounds = match spec.range.describe() {
+        bounds if bounds.is_empty() && takes_both => "any number".to_owned(),
+        bounds => bounds,
+    };
+    let null = if (spec.default)().is_null() { "null" } else { "" };
+    let parts = [bounds, names(spec.choices), null.to_owned()];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    if parts.concat() == null { "any".to_owned() } else { parts.join(", or ") }
 }
 
 fn names(names: &[&str]) -> String {

@@ -5,9 +5,10 @@ use crate::subject::{Finding, Subject};
 pub fn names_and_docs_are_there(subject: &Subject) -> Finding {
     let algorithm = subject.algorithm;
     expect_snake_case("its name", algorithm.name())?;
-    expect_sentence("its description", algorithm.description())?;
-    if algorithm.source().trim().is_empty() {
-        return Err("it names no source".to_owned());
+    for (what, text) in [("description", algorithm.description()), ("source", algorithm.source())] {
+        if text.trim().len() < 5 {
+            return Err(format!("its {what} says nothing: \"{text}\""));
+        }
     }
     if algorithm.version() == 0 {
         return Err("its stored form has version 0".to_owned());

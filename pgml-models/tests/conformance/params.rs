@@ -102,7 +102,7 @@ fn forbidden(spec: &ParamSpec) -> Vec<Value> {
         "text" => vec![json!(17), json!(true), json!([])],
         _ => Vec::new(),
     };
-    if matches!(spec.kind, "integer" | "number") {
+    if spec.kind.contains("integer") || spec.kind.contains("number") {
         values.extend(spec.range.min.map(|min| json!(min - 1.0)));
         values.extend(spec.range.max.map(|max| json!(max + 1.0)));
         values.extend(spec.range.min.filter(|_| spec.range.above_min).map(|min| json!(min)));
@@ -116,11 +116,11 @@ fn forbidden(spec: &ParamSpec) -> Vec<Value> {
 
 /// A bound as JSON of the parameter's type; nothing when an integer cannot have it.
 fn bound(spec: &ParamSpec, bound: Option<f64>) -> Option<Value> {
-    match (spec.kind, bound) {
-        ("integer", Some(x)) if spec.range.above_min && spec.range.min == Some(x) => Some(json!(x as i64 + 1)),
-        ("number", Some(x)) if spec.range.above_min && spec.range.min == Some(x) => Some(json!(x + 1e-3)),
-        ("integer", Some(x)) => Some(json!(x as i64)),
-        ("number", Some(x)) => Some(json!(x)),
+    let x = bound?;
+    let excluded = spec.range.above_min && spec.range.min == Some(x);
+    match spec.kind {
+        kind if kind.contains("number") => Some(json!(if excluded { x + 1e-3 } else { x })),
+        kind if kind.contains("integer") => Some(json!(x as i64 + i64::from(excluded))),
         _ => None,
     }
 }
