@@ -6,6 +6,7 @@
 pub mod cross_validation;
 pub mod dataset;
 pub mod datasets;
+pub mod deploy;
 pub mod error;
 pub mod estimator;
 pub mod hyperparams;
