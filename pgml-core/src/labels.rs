@@ -64,18 +64,17 @@ impl Labels {
 }
 
 fn numeric_classes(column: &TableColumn, values: &Floats) -> Result<(Labels, Vec<u32>)> {
-    // Adding 0.0 turns -0.0 into 0.0.
     let mut distinct: Vec<f64> = Vec::new();
+    let mut fractional = false;
+    // Adding 0.0 turns -0.0 into 0.0.
     for x in values.iter().map(|x| x + 0.0) {
         if let Err(place) = distinct.binary_search_by(|d| d.total_cmp(&x)) {
-            if distinct.len() == MOST_CLASSES {
+            distinct.insert(place, x);
+            fractional |= x.fract() != 0.0;
+            if distinct.len() > if fractional { MOST_FRACTIONAL_CLASSES } else { MOST_CLASSES } {
                 return Err(too_many(column, distinct.len()));
             }
-            distinct.insert(place, x);
         }
-    }
-    if distinct.len() > MOST_FRACTIONAL_CLASSES && distinct.iter().any(|x| x.fract() != 0.0) {
-        return Err(too_many(column, distinct.len()));
     }
     let class = |x: f64| distinct.partition_point(|d| *d < x + 0.0) as u32;
     let classes = values.iter().map(class).collect();

@@ -7,6 +7,7 @@ pub mod cross_validation;
 pub mod dataset;
 pub mod datasets;
 pub mod deploy;
+mod early_stopping;
 pub mod error;
 pub mod estimator;
 pub mod hyperparams;

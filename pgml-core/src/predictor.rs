@@ -126,6 +126,17 @@ impl Predictor {
         self.identity
     }
 
+    /// Bytes of memory that it takes, roughly: the model, and what is known about columns and classes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const PER_CATEGORY: usize = 96;
+        const PER_COLUMN: usize = 1024;
+        let categories = |c: &ColumnSchema| c.statistics.categories.as_ref().map_or(0, |c| c.len());
+        let column = |c: &ColumnSchema| PER_COLUMN + PER_CATEGORY * categories(c) + 256 * c.elements.len();
+        let columns: usize = self.schema.columns.iter().map(column).sum();
+        self.model.bytes() + columns + PER_CATEGORY * self.labels.as_ref().map_or(0, Labels::n_classes)
+    }
+
     /// How many numbers a prediction has.
     #[must_use]
     pub fn n_outputs(&self) -> usize {

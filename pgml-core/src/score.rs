@@ -69,7 +69,9 @@ fn in_blocks(
     run: &Run,
     each: impl Fn(MatrixRef<'_>, &mut [f64]) -> Result<()>,
 ) -> Result<Vec<f64>> {
-    let mut out = vec![0.0; data.n_rows() * per_row];
+    let n_values = data.n_rows() * per_row;
+    let _memory = run.reserve(8 * n_values as u64, "predicting the held-out rows")?;
+    let mut out = vec![0.0; n_values];
     let mut block = Vec::new();
     for (index, out) in out.chunks_mut((BLOCK * per_row).max(1)).enumerate() {
         run.check()?;

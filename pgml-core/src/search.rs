@@ -1,11 +1,13 @@
 //! Which hyperparameters are best: every candidate is cross-validated on the training rows alone, and the best mean wins.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use crate::cross_validation::{Fold, folds};
+use crate::early_stopping::fit;
 use crate::error::unknown_name;
 use crate::prepare::Prepared;
 use crate::score::score;
@@ -212,6 +214,7 @@ pub fn search(request: &TrainRequest, plan: &SearchPlan, prepared: &Prepared, ru
     };
     let folds = search_folds(plan, prepared)?;
     let total = (folds.len() * plan.candidates.len()) as u64;
+    let _memory = run.reserve(prepared.train.bytes(), "a fold of the training rows")?;
     let mut trials: Vec<Vec<Trial>> = vec![Vec::with_capacity(folds.len()); plan.candidates.len()];
     for (split, fold) in folds.iter().enumerate() {
         let (data, held_out) = prepared.fold(&fold.fit, &fold.score, run)?;
@@ -219,7 +222,7 @@ pub fn search(request: &TrainRequest, plan: &SearchPlan, prepared: &Prepared, ru
             run.progress("search", (split * plan.candidates.len() + index) as u64, total);
             run.check()?;
             let clock = Instant::now();
-            let model = request.algorithm.fit(candidate, &data, request.task, run);
+            let model = fit(request, candidate, Cow::Borrowed(&data), run);
             let model = model.map_err(|e| of_candidate(e, candidate))?;
             let fit_seconds = clock.elapsed().as_secs_f64();
             let clock = Instant::now();

@@ -1,9 +1,11 @@
 //! Training, end to end: plan → prepare → search → fit on all training rows → score once on the test rows.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use serde_json::{Map, Value};
 
+use crate::early_stopping::fit;
 use crate::predictor::Predictor;
 use crate::prepare::{Prepared, prepare};
 use crate::sampling::Split;
@@ -146,11 +148,10 @@ impl<'a> Training<'a> {
         run.info(&format!("Testing {} estimator {}", request.task, request.algorithm.name()));
         run.progress("training", 0, 0);
         let clock = Instant::now();
-        let model = request.algorithm.fit(&hyperparams, &self.prepared.train, request.task, run)?;
-        let fit_time = clock.elapsed().as_secs_f64();
         let (n_train, n_features) = (self.prepared.train.n_rows(), self.n_features());
         let Prepared { schema, labels, train, test, .. } = self.prepared;
-        drop(train);
+        let model = fit(request, &hyperparams, Cow::Owned(train), run)?;
+        let fit_time = clock.elapsed().as_secs_f64();
         run.progress("scoring", 0, test.rows.n_rows() as u64);
         let clock = Instant::now();
         let mut metrics = score(model.as_ref(), &test, request.task, run)?;

@@ -24,6 +24,8 @@ hyperparams! {
         offset: f64 = 0.0, range: at_least(-10.0), aliases: ["shift"];
         /// Not used.
         depth: u32 = 1;
+        /// Predicts how many rows there are to watch.
+        early_stopping_rounds: Option<u32> = None;
     }
 }
 
@@ -134,6 +136,10 @@ impl Estimator for Constant {
         if let Some(groups) = data.group() {
             let runs = groups.chunk_by(|a, b| a == b).count();
             assert_eq!(runs, groups.iter().collect::<BTreeSet<_>>().len(), "groups stand together");
+        }
+        if params.early_stopping_rounds.is_some() {
+            let watched = data.validation().map_or(0, Dataset::n_rows) as f64;
+            return Ok(ConstantModel { means: vec![watched], n_features: data.n_features() });
         }
         let weight = |row: usize| data.weight().map_or(1.0, |w| w[row]);
         let total: f64 = (0..data.n_rows()).map(weight).sum();

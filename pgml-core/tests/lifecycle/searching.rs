@@ -186,3 +186,12 @@ fn stratified_folds_keep_every_class_in_every_fold() {
     assert_eq!(results["n_splits"], json!(5));
     assert!(results["mean_test_score"][0].as_f64().is_some_and(|f1| f1 > 0.8), "{results}");
 }
+
+#[test]
+fn early_stopping_watches_a_tenth_of_the_training_rows() {
+    let mut request = searching(json!({}), json!({}));
+    request.hyperparams = object(json!({"early_stopping_rounds": 5}));
+    let trained = train(&request, forty(), &Run::new()).expect("thirty rows");
+    assert_eq!(predict(&trained.predictor, &[0.0]), [3.0]);
+    assert_eq!(trained.n_train, 30);
+}
