@@ -58,10 +58,9 @@ pub fn prepare(request: &TrainRequest, mut table: Table, keep_raw: bool, run: &R
     let n_rows = table.n_rows;
     // Eight bytes for each row's hash, four for its place, and eight for its target.
     let memory = run.reserve(20 * n_rows as u64, "splitting the rows")?;
-    let weights_and_hashes = (n_rows > 0).then(|| content_hashes(&table.columns, n_rows, run)).transpose()?;
+    let hashes = content_hashes(&table.columns, n_rows, run)?;
     let sorted = sort_columns(&columns, &request.labels, table)?;
     let targets = Targets::read(sorted.labels, request.task)?;
-    let hashes = weights_and_hashes.unwrap_or_default();
     let rows = request.split.rows(&hashes, targets.classes(), sorted.group.as_deref(), run)?;
     drop(hashes);
     let targets = targets.split(&rows, request.labels.first().map_or("", String::as_str))?;
