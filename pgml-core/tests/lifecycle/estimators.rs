@@ -178,7 +178,7 @@ impl Estimator for Echo {
     const NAME: &'static str = "echo";
     const DESCRIPTION: &'static str = "The row itself.";
     const SOURCE: &'static str = "none";
-    const TASKS: &'static [Task] = &[Task::Decomposition, Task::Regression, Task::Classification];
+    const TASKS: &'static [Task] = &[Task::Decomposition, Task::Clustering, Task::Regression, Task::Classification];
     const VERSION: u32 = 1;
     type Params = NoParams;
     type Model = EchoModel;

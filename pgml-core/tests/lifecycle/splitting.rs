@@ -3,7 +3,7 @@
 use pgml_core::{Run, Sampling, Split, Table, Task, Trained, datasets, train};
 use serde_json::json;
 
-use crate::estimators::{CONSTANT, NEAREST};
+use crate::estimators::{CONSTANT, ECHO, NEAREST};
 use crate::support::{listening, number, object, predict, real, reordered, request, table, text};
 
 fn built_in(name: &str) -> Table {
@@ -151,5 +151,17 @@ fn the_user_is_told_in_postgresml_s_order() {
     assert_eq!(texts.len(), starts.len(), "{texts:#?}");
     for (text, start) in texts.iter().zip(starts) {
         assert!(text.starts_with(start), "{text} should start with {start}");
+    }
+}
+
+#[test]
+fn unsupervised_tasks_need_no_label_and_leave_one_out_of_the_features() {
+    for (labels, n_features) in [(&[][..], 5), (&["target"][..], 4)] {
+        let request = |task| request(ECHO, task, labels);
+        let trained = train(&request(Task::Decomposition), built_in("iris"), &Run::new()).expect("iris");
+        assert_eq!((trained.n_features, trained.n_train), (n_features, 112));
+        assert_eq!(trained.metrics["cumulative_explained_variance"], json!(1.0));
+        let trained = train(&request(Task::Clustering), built_in("iris"), &Run::new()).expect("iris");
+        assert!(trained.metrics["silhouette"].is_null(), "one cluster has no silhouette");
     }
 }
