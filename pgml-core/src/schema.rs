@@ -1,6 +1,7 @@
 //! The columns a model was trained on: what each is for, how it is preprocessed, and its statistics.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::preprocess::{Encode, Impute, Preprocessor, Role, Scale, Step};
 use crate::statistics::Statistics;
@@ -41,6 +42,11 @@ pub struct ColumnSchema {
 }
 
 impl ColumnSchema {
+    /// Whether its role is one that `preprocess` must name.
+    fn role_is_said(&self) -> bool {
+        !matches!(self.role, Role::Feature | Role::Label)
+    }
+
     /// Whether models see it.
     #[must_use]
     pub fn is_feature(&self) -> bool {
@@ -101,6 +107,23 @@ impl Schema {
             elements: Vec::new(),
         };
         Self { columns: names.iter().enumerate().map(column).collect() }
+    }
+
+    /// The `preprocess` argument that gives these columns their roles and preprocessing again.
+    #[must_use]
+    pub fn preprocess(&self) -> Map<String, Value> {
+        let said = |c: &&ColumnSchema| c.preprocessor != Preprocessor::default() || c.role_is_said();
+        let entry = |c: &ColumnSchema| {
+            let mut settings = match serde_json::to_value(&c.preprocessor) {
+                Ok(Value::Object(settings)) => settings,
+                _ => Map::new(),
+            };
+            if c.role_is_said() {
+                settings.insert("role".to_owned(), serde_json::to_value(c.role).unwrap_or_default());
+            }
+            (c.name.clone(), Value::Object(settings))
+        };
+        self.columns.iter().filter(said).map(entry).collect()
     }
 
     /// The columns that models see, in table order.

@@ -1,9 +1,14 @@
 //! Tells every backend that what is deployed has changed: on commit, on rollback never, on a standby on replay.
+//!
+//! Rows of `pgml.models` and `pgml.files` never change while they are in use, but they can be deleted or restored.
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
 use pgrx::prelude::*;
 
-/// The row trigger on `pgml.deployments`. The message that it queues is an invalidation of the table's relation cache
+/// The row trigger on the tables below. The message that it queues is an invalidation of the table's relation cache
 /// entry, which Postgres sends with the commit; listeners register with `CacheRegisterRelcacheCallback`.
 #[pg_extern(sql = false)]
 fn deployments_changed(fcinfo: pg_sys::FunctionCallInfo) {
@@ -21,4 +26,28 @@ fn deployments_changed(fcinfo: pg_sys::FunctionCallInfo) {
     };
     // SAFETY: the relation is open for as long as its trigger runs.
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid((*relation).rd_id) };
+}
+
+/// The tables whose invalidations concern what a session remembers.
+const TABLES: [&CStr; 3] = [c"deployments", c"models", c"files"];
+
+/// Their object ids, once known; 0 before.
+static KNOWN: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
+
+/// Looks the tables up. Called in a transaction, before anything is remembered and whenever they may have changed.
+pub fn look_up_tables() {
+    for (table, known) in TABLES.iter().zip(&KNOWN) {
+        // SAFETY: look-ups in the system caches; a missing schema or table is 0.
+        let oid = unsafe {
+            let schema = pg_sys::get_namespace_oid(c"pgml".as_ptr(), true);
+            pg_sys::get_relname_relid(table.as_ptr(), schema)
+        };
+        known.store(oid.to_u32(), Ordering::Relaxed);
+    }
+}
+
+/// Whether an invalidation of `relation` concerns deployments or models. Touches no catalog: it is called in the middle of
+/// anything.
+pub fn concerns_models(relation: pg_sys::Oid) -> bool {
+    KNOWN.iter().any(|known| known.load(Ordering::Relaxed) == relation.to_u32())
 }

@@ -7,21 +7,28 @@
 #![allow(unsafe_code)]
 // pgrx recognises its report by value; a box around it would lose the SQLSTATE.
 #![allow(clippy::result_large_err)]
-// The functions that use all of it are written next.
-#![allow(dead_code)]
 
 use pgrx::prelude::*;
 
 mod api;
 mod array;
+mod cache;
 mod compute;
+mod datum;
+mod features;
 mod guc;
 mod invalidation;
 mod labels;
+mod libraries;
 mod message;
 mod owner;
+mod relation;
 mod report;
+mod row;
+mod snapshot;
 mod spi_port;
+mod training;
+mod transfer;
 
 ::pgrx::pg_module_magic!();
 

@@ -2,6 +2,10 @@
 
 mod aggregates;
 mod datasets;
+mod deploy;
+mod explore;
 mod metrics;
+mod predict;
 mod system;
+mod train;
 mod vectors;

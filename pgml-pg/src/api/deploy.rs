@@ -1,0 +1,64 @@
+//! `pgml.deploy`, and dropping, exporting and importing of models.
+
+use pgml_core::Result;
+use pgml_store::catalog::{self, ModelRow, Strategy};
+use pgrx::prelude::*;
+
+use crate::labels::EnumLabel;
+use crate::owner::as_owner;
+use crate::report::{Report, SqlResult, sql};
+use crate::spi_port::SpiPort;
+use crate::{message, transfer};
+
+type DeployResult = TableIterator<'static, (name!(project, String), name!(strategy, String), name!(algorithm, String))>;
+
+fn deploy(model: &ModelRow, strategy: Strategy) -> Result<DeployResult> {
+    message::info(&format!("Deploying model id: {}", model.id));
+    catalog::deploy(&mut SpiPort::new(), model, strategy)?;
+    Ok(TableIterator::once((model.project.clone(), strategy.name().to_owned(), model.algorithm.clone())))
+}
+
+#[pg_extern(sql = false)]
+fn deploy_model(model_id: i64) -> SqlResult<DeployResult> {
+    sql(|| {
+        // Loaded first: what cannot predict must not go live.
+        crate::cache::model(model_id)?;
+        as_owner(|| deploy(&catalog::model(&mut SpiPort::new(), model_id)?, Strategy::Specific))
+    })
+}
+
+#[pg_extern(sql = false)]
+fn deploy_strategy(
+    project_name: Option<&str>,
+    strategy: Option<EnumLabel>,
+    algorithm: Option<&str>,
+) -> SqlResult<DeployResult> {
+    sql(|| {
+        let strategy = strategy.as_ref().map_or("best_score", EnumLabel::as_str).parse()?;
+        as_owner(|| {
+            let project = catalog::project(&mut SpiPort::new(), project_name.unwrap_or_default())?;
+            deploy(&catalog::candidate(&mut SpiPort::new(), &project, strategy, algorithm)?, strategy)
+        })
+    })
+}
+
+#[pg_extern(sql = false)]
+fn drop_model(model_id: i64) -> SqlResult<()> {
+    as_owner(|| catalog::drop_model(&mut SpiPort::new(), model_id)).report()
+}
+
+#[pg_extern(sql = false)]
+fn drop_project(project_name: &str) -> SqlResult<()> {
+    as_owner(|| catalog::drop_project(&mut SpiPort::new(), project_name)).report()
+}
+
+#[pg_extern(sql = false)]
+fn export_model(model_id: i64) -> SqlResult<Vec<u8>> {
+    as_owner(|| transfer::export(&mut SpiPort::new(), model_id)).report()
+}
+
+#[pg_extern(sql = false)]
+fn import_model(project_name: Option<&str>, model: Option<&[u8]>, algorithm: Option<&str>) -> SqlResult<Option<i64>> {
+    let (Some(project), Some(model)) = (project_name, model) else { return Ok(None) };
+    as_owner(|| transfer::import(&mut SpiPort::new(), project, model, algorithm)).map(Some).report()
+}

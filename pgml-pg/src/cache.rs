@@ -1,0 +1,231 @@
+//! Which model answers for a project, in this session and this statement.
+//!
+//! What is deployed is a row. A session remembers project → model until a relcache invalidation of `pgml.deployments`
+//! (sent by a row trigger) says that some deploy, rollback or restore happened; a statement keeps the models that it
+//! began with. An entry is only used under a snapshot that sees all it was made from, so answers equal what a plain
+//! SELECT of the deployments would give.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pgml_core::Result;
+use pgml_core::predictor::Predictor;
+use pgml_store::{catalog, files};
+use pgrx::{pg_guard, pg_sys};
+
+use crate::guc;
+use crate::owner::as_owner;
+use crate::snapshot::SnapshotKey;
+use crate::spi_port::SpiPort;
+
+/// Counts relcache invalidations that may concern deployments or models.
+/// Starts at 1, so that a session begins by looking its tables up.
+static INVALIDATIONS: AtomicU64 = AtomicU64::new(1);
+/// Counts ends of transactions and subtransactions: what a statement saw before may have been rolled back.
+static ENDINGS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static SESSION: RefCell<Session> = RefCell::default();
+}
+
+/// A model in memory.
+pub struct Loaded {
+    /// Its id.
+    pub id: i64,
+    /// The model with its preprocessing and labels.
+    pub predictor: Predictor,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Session {
+    invalidations: u64,
+    endings: u64,
+    /// What the statement with this snapshot has been answered; the last answer comes first.
+    statement: Option<SnapshotKey>,
+    last: Option<(String, Rc<Loaded>)>,
+    pinned: HashMap<String, Rc<Loaded>>,
+    /// Project name → model id, and the snapshot that it was read under.
+    deployed: HashMap<String, (i64, SnapshotKey)>,
+    models: Models,
+}
+
+/// Models by id, least recently used ones dropped beyond `pgml.cache_memory`.
+#[derive(Default)]
+struct Models {
+    by_id: HashMap<i64, (u64, Rc<Loaded>)>,
+    clock: u64,
+    bytes: usize,
+}
+
+/// The model deployed for `project`, as the current statement sees it.
+///
+/// # Errors
+/// [`NotFound`](pgml_core::ErrorKind::NotFound) when nothing is deployed under that name, and what loading a model can fail with.
+pub fn deployed(project: &str) -> Result<Rc<Loaded>> {
+    let key = SnapshotKey::active();
+    let hit = SESSION.with_borrow(|session| match &session.last {
+        Some((name, model)) if name == project && session.continues(key) => Some(Rc::clone(model)),
+        _ => None,
+    });
+    match hit {
+        Some(model) => Ok(model),
+        None => resolve(project, key),
+    }
+}
+
+/// The model `id`, as the current statement sees it.
+///
+/// # Errors
+/// [`NotFound`](pgml_core::ErrorKind::NotFound) when there is no such model, and what loading one can fail with.
+pub fn model(id: i64) -> Result<Rc<Loaded>> {
+    begin_statement(SnapshotKey::active());
+    load(id)
+}
+
+fn resolve(project: &str, key: Option<SnapshotKey>) -> Result<Rc<Loaded>> {
+    begin_statement(key);
+    let pinned = SESSION.with_borrow(|session| session.pinned.get(project).cloned());
+    let model = match pinned {
+        Some(model) => model,
+        None => load(deployed_id(project, key)?)?,
+    };
+    SESSION.with_borrow_mut(|session| {
+        session.pinned.insert(project.to_owned(), Rc::clone(&model));
+        session.last = Some((project.to_owned(), Rc::clone(&model)));
+    });
+    Ok(model)
+}
+
+/// Forgets the last statement's answers when another one has begun, and whatever invalidations concern.
+fn begin_statement(key: Option<SnapshotKey>) {
+    register_callbacks();
+    if SESSION.with_borrow(|session| session.continues(key)) {
+        return;
+    }
+    // SAFETY: in a transaction; callbacks run inside and only count.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    let changed = SESSION.with_borrow_mut(|session| {
+        session.statement = key;
+        session.endings = ENDINGS.load(Ordering::Relaxed);
+        session.last = None;
+        session.pinned.clear();
+        let invalidations = INVALIDATIONS.load(Ordering::Relaxed);
+        let changed = session.invalidations != invalidations;
+        if changed {
+            session.invalidations = invalidations;
+            session.deployed.clear();
+            session.models = Models::default();
+        }
+        changed
+    });
+    if changed {
+        crate::invalidation::look_up_tables();
+    }
+}
+
+fn deployed_id(project: &str, key: Option<SnapshotKey>) -> Result<i64> {
+    let remembered = SESSION.with_borrow(|session| session.deployed.get(project).copied());
+    if let (Some((id, made_under)), Some(key)) = (remembered, key)
+        && key.is_not_older_than(&made_under)
+    {
+        return Ok(id);
+    }
+    let before = INVALIDATIONS.load(Ordering::Relaxed);
+    let id = as_owner(|| catalog::deployed_model(&mut SpiPort::read_only(), project))?;
+    // The answer outlives its statement only if it is the latest there is.
+    if let (Some(key), Some(latest)) = (key, SnapshotKey::latest())
+        && key.sees_same_commits(&latest)
+        && before == INVALIDATIONS.load(Ordering::Relaxed)
+    {
+        SESSION.with_borrow_mut(|session| session.deployed.insert(project.to_owned(), (id, key)));
+    }
+    Ok(id)
+}
+
+fn load(id: i64) -> Result<Rc<Loaded>> {
+    if let Some(model) = SESSION.with_borrow_mut(|session| session.models.get(id)) {
+        return Ok(model);
+    }
+    let before = INVALIDATIONS.load(Ordering::Relaxed);
+    let predictor = as_owner(|| {
+        let port = &mut SpiPort::read_only();
+        catalog::model(port, id)?;
+        files::read(port, id)?.predictor(&pgml_models::algorithm)
+    })?;
+    let bytes = predictor.model().bytes();
+    let model = Rc::new(Loaded { id, predictor, bytes });
+    if before == INVALIDATIONS.load(Ordering::Relaxed) {
+        SESSION.with_borrow_mut(|session| {
+            session.models.insert(&model, usize::try_from(guc::cache_memory()).unwrap_or(usize::MAX))
+        });
+    }
+    Ok(model)
+}
+
+impl Session {
+    #[inline]
+    fn continues(&self, key: Option<SnapshotKey>) -> bool {
+        key.is_some() && self.statement == key && self.endings == ENDINGS.load(Ordering::Relaxed)
+    }
+}
+
+impl Models {
+    fn get(&mut self, id: i64) -> Option<Rc<Loaded>> {
+        self.clock += 1;
+        let (used, model) = self.by_id.get_mut(&id)?;
+        *used = self.clock;
+        Some(Rc::clone(model))
+    }
+
+    fn insert(&mut self, model: &Rc<Loaded>, limit: usize) {
+        self.clock += 1;
+        self.bytes += model.bytes;
+        if let Some((_, replaced)) = self.by_id.insert(model.id, (self.clock, Rc::clone(model))) {
+            self.bytes -= replaced.bytes;
+        }
+        while self.bytes > limit && self.by_id.len() > 1 {
+            let oldest = self.by_id.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id);
+            let Some((_, evicted)) = oldest.and_then(|id| self.by_id.remove(&id)) else { break };
+            self.bytes -= evicted.bytes;
+        }
+    }
+}
+
+fn register_callbacks() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the callbacks are functions of this library, which PostgreSQL never unloads.
+        unsafe {
+            pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null());
+            pg_sys::RegisterXactCallback(Some(transaction_ended), std::ptr::null_mut());
+            pg_sys::RegisterSubXactCallback(Some(subtransaction_ended), std::ptr::null_mut());
+        }
+    });
+}
+
+/// Runs in the middle of anything, so it only sets a flag.
+#[pg_guard]
+unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_sys::Oid) {
+    if relation == pg_sys::InvalidOid || crate::invalidation::concerns_models(relation) {
+        INVALIDATIONS.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn transaction_ended(_event: pg_sys::XactEvent::Type, _arg: *mut std::ffi::c_void) {
+    ENDINGS.fetch_add(1, Ordering::Relaxed);
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn subtransaction_ended(
+    _event: pg_sys::SubXactEvent::Type,
+    _mine: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _arg: *mut std::ffi::c_void,
+) {
+    ENDINGS.fetch_add(1, Ordering::Relaxed);
+}

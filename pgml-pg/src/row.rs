@@ -1,0 +1,252 @@
+//! Rows as `predict` gets them: arrays of raw features, or composite values.
+//!
+//! A composite of a named type (a table's row) is matched to the model's columns by name: other columns, the label among
+//! them, are ignored. An anonymous `ROW(…)` has no names, so its values stand in the order of the training columns.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use pgml_core::predictor::Cell;
+use pgml_core::{Error, ErrorKind, Result, bail};
+use pgrx::{AnyElement, pg_sys};
+
+use crate::cache::Loaded;
+use crate::datum::{self, NumberType};
+
+/// Where the model's columns are found in values of one composite type.
+#[derive(Clone)]
+pub struct RowPlan {
+    type_oid: pg_sys::Oid,
+    typmod: i32,
+    model: i64,
+    fields: Rc<Vec<Field>>,
+}
+
+/// One attribute of the composite that the model reads.
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    attribute: usize,
+    kind: FieldKind,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum FieldKind {
+    Number(NumberType),
+    Numbers(NumberType),
+    Text,
+    Output(pg_sys::Oid),
+}
+
+thread_local! {
+    static LAST_PLAN: std::cell::RefCell<Option<RowPlan>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Turns a composite value into the model's raw features, appended to `out`.
+///
+/// # Errors
+/// [`ErrorKind::WrongType`] when the value is no row or a column has another type than in training,
+/// [`ErrorKind::UndefinedColumn`] when a named row lacks a column of the model.
+pub fn encode(value: &AnyElement, model: &Loaded, out: &mut Vec<f64>) -> Result<()> {
+    // SAFETY: the datum is of the type that the call site says; composite values are tuples of their header's type.
+    unsafe {
+        if !is_composite(value.oid()) {
+            return Err(Error::new(
+                ErrorKind::WrongType,
+                "predict takes an array of features, a row, or a table's row variable",
+            )
+            .with_hint("write pgml.predict('project', ARRAY[…]), ROW(…), or the alias of a table"));
+        }
+        let header = pg_sys::pg_detoast_datum(value.datum().cast_mut_ptr()).cast::<pg_sys::HeapTupleHeaderData>();
+        let type_oid = (*header).t_choice.t_datum.datum_typeid;
+        let typmod = (*header).t_choice.t_datum.datum_typmod;
+        let descriptor = Descriptor::of(type_oid, typmod);
+        let plan = plan(model, type_oid, typmod, &descriptor)?;
+
+        let natts = (*descriptor.0).natts as usize;
+        let mut tuple = pg_sys::HeapTupleData {
+            t_len: datum_length(header),
+            t_self: pg_sys::ItemPointerData::default(),
+            t_tableOid: pg_sys::InvalidOid,
+            t_data: header,
+        };
+        let (mut values, mut nulls) = (vec![pg_sys::Datum::null(); natts], vec![true; natts]);
+        pg_sys::heap_deform_tuple(&mut tuple, descriptor.0, values.as_mut_ptr(), nulls.as_mut_ptr());
+
+        let mut numbers = Vec::new();
+        let slots: Vec<Slot> = plan
+            .fields
+            .iter()
+            .map(|field| {
+                let datum = (!nulls[field.attribute]).then_some(values[field.attribute]);
+                Slot::read(field.kind, datum, &mut numbers)
+            })
+            .collect();
+        model.predictor.encode_row(&mut |column| Ok(slots[column].cell(&numbers)), out)
+    }
+}
+
+/// A value of the row, read before it is encoded; arrays lie one after another in a buffer of their own.
+enum Slot {
+    Null,
+    Number(f64),
+    Borrowed(&'static str),
+    Owned(String),
+    Numbers(Range<usize>),
+}
+
+impl Slot {
+    /// Reads a datum of this kind.
+    ///
+    /// # Safety
+    /// The slot must not outlive the row.
+    unsafe fn read(kind: FieldKind, datum: Option<pg_sys::Datum>, numbers: &mut Vec<f64>) -> Self {
+        let Some(datum) = datum else { return Self::Null };
+        // SAFETY: the plan's kinds are those of the row's attributes.
+        unsafe {
+            match kind {
+                FieldKind::Number(number) => Self::Number(number.read(datum)),
+                FieldKind::Text => Self::Borrowed(datum::text(datum)),
+                FieldKind::Output(oid) => Self::Owned(datum::output(oid, datum)),
+                FieldKind::Numbers(number) => {
+                    let start = numbers.len();
+                    datum::array_into(datum, number, numbers);
+                    Self::Numbers(start..numbers.len())
+                }
+            }
+        }
+    }
+
+    fn cell<'a>(&'a self, numbers: &'a [f64]) -> Cell<'a> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Number(x) => Cell::Number(*x),
+            Self::Borrowed(text) => Cell::Text(text),
+            Self::Owned(text) => Cell::Text(text.trim_end_matches(' ')),
+            Self::Numbers(range) => Cell::Numbers(&numbers[range.clone()]),
+        }
+    }
+}
+
+/// The plan for this model and type: rows of one statement come one after another with the same.
+unsafe fn plan(model: &Loaded, type_oid: pg_sys::Oid, typmod: i32, descriptor: &Descriptor) -> Result<RowPlan> {
+    let known = LAST_PLAN.with_borrow(|last| {
+        // Named types can change between statements (ALTER TABLE): anonymous ones cannot.
+        last.as_ref()
+            .filter(|p| p.model == model.id && p.type_oid == type_oid && p.typmod == typmod && typmod >= 0)
+            .cloned()
+    });
+    if let Some(plan) = known {
+        return Ok(plan);
+    }
+    let named = type_oid != pg_sys::RECORDOID;
+    // SAFETY: the descriptor is pinned by the caller.
+    let attributes = unsafe { descriptor.attributes() };
+    let columns: Vec<&str> = model.predictor.schema().features().map(|c| c.name.as_str()).collect();
+    let fields = if named { by_name(&columns, &attributes)? } else { by_position(&columns, &attributes)? };
+    let plan = RowPlan { type_oid, typmod, model: model.id, fields: Rc::new(fields) };
+    LAST_PLAN.set(Some(plan.clone()));
+    Ok(plan)
+}
+
+fn by_name(columns: &[&str], attributes: &[Attribute]) -> Result<Vec<Field>> {
+    columns
+        .iter()
+        .map(|name| {
+            let attribute = attributes.iter().find(|a| a.name == *name).ok_or_else(|| {
+                let known = attributes.iter().map(|a| a.name.as_str());
+                pgml_core::error::unknown_name(
+                    ErrorKind::UndefinedColumn,
+                    "column in this row, which lacks",
+                    name,
+                    known,
+                )
+            })?;
+            attribute.field()
+        })
+        .collect()
+}
+
+fn by_position(columns: &[&str], attributes: &[Attribute]) -> Result<Vec<Field>> {
+    if attributes.len() != columns.len() {
+        return Err(Error::new(
+            ErrorKind::WrongDimension,
+            format!("the model takes a row of {} columns, but {} were given", columns.len(), attributes.len()),
+        )
+        .with_detail(format!("its columns: {}", columns.join(", "))));
+    }
+    attributes.iter().map(Attribute::field).collect()
+}
+
+/// A live attribute of a composite type.
+struct Attribute {
+    index: usize,
+    name: String,
+    type_oid: pg_sys::Oid,
+}
+
+impl Attribute {
+    fn field(&self) -> Result<Field> {
+        // SAFETY: catalog look-ups by type.
+        let kind = unsafe {
+            let base = pg_sys::getBaseType(self.type_oid);
+            let element = pg_sys::get_element_type(base);
+            if let Some(number) = NumberType::from_oid(base) {
+                FieldKind::Number(number)
+            } else if let Some(number) = NumberType::from_oid(element) {
+                FieldKind::Numbers(number)
+            } else if base == pg_sys::TEXTOID || base == pg_sys::VARCHAROID {
+                FieldKind::Text
+            } else if base == pg_sys::BPCHAROID || pg_sys::get_typtype(base) == b'e' as i8 {
+                FieldKind::Output(base)
+            } else {
+                bail!(WrongType, "column \"{}\" of the row has a type that cannot be predicted from", self.name)
+            }
+        };
+        Ok(Field { attribute: self.index, kind })
+    }
+}
+
+/// A pinned row type.
+struct Descriptor(pg_sys::TupleDesc);
+
+impl Descriptor {
+    unsafe fn of(type_oid: pg_sys::Oid, typmod: i32) -> Self {
+        // SAFETY: the type is that of a composite value; the pin is released on drop.
+        Self(unsafe { pg_sys::lookup_rowtype_tupdesc(type_oid, typmod) })
+    }
+
+    unsafe fn attributes(&self) -> Vec<Attribute> {
+        // SAFETY: a descriptor has `natts` attributes.
+        unsafe {
+            let tuple = pgrx::PgTupleDesc::from_pg_is_copy(pg_sys::CreateTupleDescCopyConstr(self.0));
+            tuple
+                .iter()
+                .enumerate()
+                .filter(|(_, a)| !a.attisdropped)
+                .map(|(index, a)| Attribute { index, name: a.name().to_owned(), type_oid: a.atttypid })
+                .collect()
+        }
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        // SAFETY: releases the pin of `of`; only reference-counted descriptors have one.
+        unsafe {
+            if (*self.0).tdrefcount >= 0 {
+                pg_sys::DecrTupleDescRefCount(self.0);
+            }
+        }
+    }
+}
+
+unsafe fn is_composite(type_oid: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog look-up.
+    unsafe { pg_sys::type_is_rowtype(type_oid) }
+}
+
+/// The length of a composite value, from its varlena header.
+unsafe fn datum_length(header: *mut pg_sys::HeapTupleHeaderData) -> u32 {
+    // SAFETY: a detoasted composite begins with a four-byte varlena header.
+    unsafe { pgrx::varsize_any(header.cast::<pg_sys::varlena>()) as u32 }
+}

@@ -1,0 +1,334 @@
+//! The way of one `pgml.train`: find what to train on, train on a thread of its own, store, deploy if better.
+
+use pgml_core::deploy::{Decision, decide};
+use pgml_core::preprocess::Settings;
+use pgml_core::run::Level;
+use pgml_core::sampling::Split;
+use pgml_core::schema::Schema;
+use pgml_core::search::Search;
+use pgml_core::train::{TrainRequest, Trained};
+use pgml_core::{Algorithm, Error, ErrorKind, Result, Run, Task, bail};
+use pgml_store::Artifact;
+use pgml_store::catalog::{self, NewModel, NewSnapshot, Project, Snapshot, Strategy};
+use pgrx::Spi;
+use serde_json::{Map, Value, json};
+
+use crate::compute::run_on_thread;
+use crate::owner::as_owner;
+use crate::relation::{Relation, spi_error};
+use crate::spi_port::SpiPort;
+use crate::{guc, message};
+
+/// What `pgml.train` was called with.
+pub struct Arguments {
+    pub project: String,
+    pub task: Option<Task>,
+    pub relation: Option<String>,
+    pub labels: Vec<String>,
+    pub algorithm: String,
+    pub hyperparams: Map<String, Value>,
+    pub search: Option<Search>,
+    pub search_params: Map<String, Value>,
+    pub search_args: Map<String, Value>,
+    pub split: Split,
+    pub runtime: Option<String>,
+    pub automatic_deploy: bool,
+    pub materialize: bool,
+    pub preprocess: Map<String, Value>,
+}
+
+/// What `pgml.train` returns.
+pub struct Outcome {
+    pub project: String,
+    pub task: Task,
+    pub algorithm: &'static str,
+    pub deployed: bool,
+}
+
+/// What is trained on: the arguments' relation, or the snapshot that the project was last trained on.
+struct Source {
+    /// The snapshot's row, when it is written already.
+    snapshot: Option<i64>,
+    /// As the user named it.
+    relation_name: String,
+    relation: Relation,
+    labels: Vec<String>,
+    split: Split,
+    preprocess: Map<String, Value>,
+    seed: u64,
+}
+
+/// Trains a model, stores it, and deploys it if it is better than the deployed one.
+///
+/// # Errors
+/// For arguments and data that cannot be trained on; on cancel. Nothing is left behind then.
+pub fn train(arguments: Arguments) -> Result<Outcome> {
+    let known = as_owner(|| catalog::find_project(&mut SpiPort::new(), &arguments.project))?;
+    let task = agree_on_task(&arguments, known.as_ref())?;
+    let algorithm = choose_algorithm(&arguments.algorithm, task)?;
+    check_runtime(arguments.runtime.as_deref())?;
+    let source = Source::find(&arguments, known.as_ref(), task)?;
+
+    let trained = fit(&arguments, &source, algorithm, task)?;
+    as_owner(|| store(&arguments, &source, algorithm, task, &trained))
+}
+
+fn agree_on_task(arguments: &Arguments, known: Option<&Project>) -> Result<Task> {
+    match (known, arguments.task) {
+        (None, None) => Err(Error::new(
+            ErrorKind::NotFound,
+            format!(
+                "project \"{}\" does not exist; to create a new project, you must specify a task",
+                arguments.project
+            ),
+        )
+        .with_hint("for example task => 'regression' or task => 'classification'")),
+        (Some(project), Some(task)) if project.task != task => Err(Error::new(
+            ErrorKind::AlreadyExists,
+            format!("project \"{}\" already exists with a different task: {}", project.name, project.task),
+        )
+        .with_hint("create a new project instead, or leave the task out")),
+        (Some(project), _) => Ok(project.task),
+        (None, Some(task)) => Ok(task),
+    }
+}
+
+/// The default `linear` means what is simplest for the task.
+fn choose_algorithm(name: &str, task: Task) -> Result<&'static dyn Algorithm> {
+    let algorithm = pgml_models::algorithm(match (name, task) {
+        ("linear", Task::Clustering) => "kmeans",
+        ("linear", Task::Decomposition) => "pca",
+        (name, _) => name,
+    })?;
+    if matches!(task, Task::Regression | Task::Classification | Task::Clustering | Task::Decomposition) {
+        if !algorithm.tasks().contains(&task) {
+            let others = pgml_models::ALGORITHMS.iter().filter(|a| a.tasks().contains(&task)).map(|a| a.name());
+            return Err(Error::new(ErrorKind::NotSupported, format!("{} does not support {task}", algorithm.name()))
+                .with_detail(format!("these do: {}", others.collect::<Vec<_>>().join(", "))));
+        }
+        return Ok(algorithm);
+    }
+    bail!(NotSupported, "pgml.train does not train for {task}; use pgml.tune for transformers")
+}
+
+/// Runtimes are accepted for compatibility: everything is native.
+fn check_runtime(runtime: Option<&str>) -> Result<()> {
+    match runtime {
+        None | Some("rust" | "python") => Ok(()),
+        Some("openai") => bail!(NotSupported, "the OpenAI runtime is not supported for training or inference"),
+        Some(other) => {
+            Err(pgml_core::error::unknown_name(ErrorKind::InvalidParameter, "runtime", other, ["rust", "python"]))
+        }
+    }
+}
+
+impl Source {
+    fn find(arguments: &Arguments, known: Option<&Project>, task: Task) -> Result<Self> {
+        let Some(relation_name) = &arguments.relation else { return Self::reuse(known) };
+        if task.is_supervised() && arguments.labels.is_empty() {
+            bail!(
+                InvalidParameter,
+                "you must pass a y_column_name when you pass a relation_name for a supervised task"
+            );
+        }
+        message::info(&format!("Snapshotting table \"{relation_name}\", this may take a little while..."));
+        let relation = Relation::find(relation_name)?;
+        relation.require_columns(&arguments.labels)?;
+        let source = Self {
+            snapshot: None,
+            relation_name: relation_name.clone(),
+            relation,
+            labels: arguments.labels.clone(),
+            split: arguments.split,
+            preprocess: arguments.preprocess.clone(),
+            seed: 0,
+        };
+        if arguments.materialize { source.materialized() } else { Ok(source) }
+    }
+
+    /// The newest snapshot that the project was trained on, with the settings it was made with.
+    fn reuse(known: Option<&Project>) -> Result<Self> {
+        let snapshot = match known {
+            Some(project) => as_owner(|| catalog::newest_snapshot(&mut SpiPort::new(), project.id))?,
+            None => None,
+        };
+        let Some(snapshot) = snapshot else {
+            bail!(
+                InvalidParameter,
+                "you must pass a relation_name and y_column_name to snapshot the first time you train a model"
+            );
+        };
+        message::info(&format!("Using existing snapshot {} of \"{}\"", snapshot.id, snapshot.relation_name));
+        Self::of_snapshot(snapshot)
+    }
+
+    fn of_snapshot(snapshot: Snapshot) -> Result<Self> {
+        let schema: Schema = serde_json::from_value(snapshot.columns.unwrap_or_default())
+            .map_err(|e| Error::new(ErrorKind::Corrupted, format!("snapshot {} is malformed: {e}", snapshot.id)))?;
+        let table = if snapshot.materialized { snapshot_table(snapshot.id) } else { snapshot.relation_name.clone() };
+        Ok(Self {
+            snapshot: Some(snapshot.id),
+            relation: Relation::find(&table)?,
+            relation_name: snapshot.relation_name,
+            labels: snapshot.y_column_name.unwrap_or_default(),
+            split: Split { test_size: snapshot.test_size, sampling: snapshot.test_sampling.parse()? },
+            preprocess: schema.preprocess(),
+            seed: snapshot.seed as u64,
+        })
+    }
+
+    /// Copies the relation into a table of its own, as the caller sees it.
+    fn materialized(mut self) -> Result<Self> {
+        let settings = Settings::parse(&self.preprocess)?;
+        let id = as_owner(|| catalog::insert_snapshot(&mut SpiPort::new(), &self.row(true)))?;
+        let table = snapshot_table(id);
+        let ignored: Vec<&str> = settings.ignored().collect();
+        let columns: Vec<String> = self
+            .relation
+            .columns
+            .iter()
+            .filter(|c| !ignored.contains(&c.name.as_str()))
+            .map(|c| pgrx::spi::quote_identifier(&c.name))
+            .collect();
+        let copy = format!("CREATE TABLE {table} AS SELECT {} FROM {}", columns.join(", "), self.relation.quoted);
+        Spi::connect_mut(|client| client.update(&copy, None, &[]).map(|_| ())).map_err(spi_error)?;
+        message::info(&format!(
+            "Snapshot of table \"{}\" created and saved in \"pgml\".\"snapshot_{id}\"",
+            self.relation_name
+        ));
+        self.relation = Relation::find(&table)?;
+        self.preprocess.retain(|column, _| !ignored.contains(&column.as_str()));
+        self.snapshot = Some(id);
+        Ok(self)
+    }
+
+    fn row(&self, materialized: bool) -> NewSnapshot {
+        NewSnapshot {
+            relation_name: self.relation_name.clone(),
+            y_column_name: (!self.labels.is_empty()).then(|| self.labels.clone()),
+            test_size: self.split.test_size,
+            test_sampling: self.split.sampling.name().to_owned(),
+            columns: json!([]),
+            analysis: json!({}),
+            materialized,
+            seed: self.seed as i64,
+        }
+    }
+}
+
+fn snapshot_table(id: i64) -> String {
+    format!("pgml.snapshot_{id}")
+}
+
+/// Reads the relation and trains on it, on a thread of its own.
+fn fit(arguments: &Arguments, source: &Source, algorithm: &'static dyn Algorithm, task: Task) -> Result<Trained> {
+    let settings = Settings::parse(&source.preprocess)?;
+    let ignored: Vec<String> = settings.ignored().map(str::to_owned).collect();
+    let run = Run::new().with_seed(source.seed).with_threads(guc::max_threads()).with_memory_limit(guc::memory_limit());
+    crate::libraries::apply_paths();
+    let (table, memory) = source.relation.read(&ignored, &run)?;
+    let request = TrainRequest {
+        algorithm,
+        task,
+        hyperparams: arguments.hyperparams.clone(),
+        search: arguments.search,
+        search_params: arguments.search_params.clone(),
+        search_args: arguments.search_args.clone(),
+        split: source.split,
+        labels: source.labels.clone(),
+        preprocess: source.preprocess.clone(),
+    };
+    message::info(&format!("Training Model {{ task: {task}, algorithm: {}, runtime: rust }}", algorithm.name()));
+    run_on_thread(&run, move |run| {
+        let trained = pgml_core::train::train(&request, table, run);
+        drop(memory);
+        trained
+    })
+}
+
+/// Writes everything after the fit, so that two trainings of one project do not wait for each other.
+fn store(
+    arguments: &Arguments,
+    source: &Source,
+    algorithm: &'static dyn Algorithm,
+    task: Task,
+    trained: &Trained,
+) -> Result<Outcome> {
+    let port = &mut SpiPort::new();
+    let project = catalog::find_or_create_project(port, &arguments.project, Some(task))?;
+    let snapshot = match source.snapshot {
+        Some(id) => id,
+        None => catalog::insert_snapshot(port, &source.row(false))?,
+    };
+    let columns = serde_json::to_value(trained.predictor.schema())
+        .map_err(|e| Error::new(ErrorKind::Internal, format!("the schema has no JSON form: {e}")))?;
+    let analysis = json!({"samples": trained.n_train + trained.n_test});
+    catalog::analyse_snapshot(port, snapshot, &columns, &analysis)?;
+
+    let id = catalog::next_model_id(port)?;
+    let model = NewModel {
+        project_id: project.id,
+        snapshot_id: Some(snapshot),
+        num_features: i32::try_from(trained.n_features).unwrap_or(i32::MAX),
+        algorithm: algorithm.name().to_owned(),
+        hyperparams: Value::Object(trained.hyperparams.clone()),
+        metrics: Some(Value::Object(trained.metrics.clone())),
+        search: arguments.search.map(|s| s.name().to_owned()),
+        search_params: Value::Object(arguments.search_params.clone()),
+        search_args: Value::Object(arguments.search_args.clone()),
+    };
+    let artifact =
+        Artifact::from_predictor(&trained.predictor, algorithm, &trained.hyperparams, model.metrics.clone())?;
+    catalog::insert_model(port, id, &model, &artifact)?;
+    let deployed = deploy_if_better(arguments, &project, id, trained)?;
+    Ok(Outcome { project: project.name, task, algorithm: algorithm.name(), deployed })
+}
+
+fn deploy_if_better(arguments: &Arguments, project: &Project, id: i64, trained: &Trained) -> Result<bool> {
+    let port = &mut SpiPort::new();
+    let live = match catalog::deployed_model_of(port, project.id)? {
+        Some(live) => Some(catalog::model(port, live)?),
+        None => None,
+    };
+    let old = live.as_ref().map(|model| model.metrics.as_ref().unwrap_or(&Value::Null));
+    let new = Value::Object(trained.metrics.clone());
+    let verdict = decide(project.task, &new, old, arguments.automatic_deploy);
+    for (level, text) in verdict.messages {
+        match level {
+            Level::Info => message::info(&text),
+            Level::Warning => message::warning(&text),
+        }
+    }
+    if verdict.decision == Decision::Keep {
+        message::warning("Not deploying newly trained model.");
+        return Ok(false);
+    }
+    message::info(&format!("Deploying model id: {id}"));
+    let model = catalog::model(port, id)?;
+    catalog::deploy(port, &model, Strategy::NewScore)?;
+    Ok(true)
+}
+
+/// Copies a relation into `pgml.snapshot_<id>`.
+///
+/// # Errors
+/// For a relation or column that does not exist.
+pub fn snapshot(relation: &str, label: &str, split: Split, preprocess: &Map<String, Value>) -> Result<()> {
+    let arguments = Arguments {
+        project: String::new(),
+        task: None,
+        relation: Some(relation.to_owned()),
+        labels: vec![label.to_owned()],
+        algorithm: String::new(),
+        hyperparams: Map::new(),
+        search: None,
+        search_params: Map::new(),
+        search_args: Map::new(),
+        split,
+        runtime: None,
+        automatic_deploy: false,
+        materialize: true,
+        preprocess: preprocess.clone(),
+    };
+    Source::find(&arguments, None, Task::Regression).map(|_| ())
+}
