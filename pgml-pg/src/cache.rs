@@ -153,8 +153,8 @@ fn load(id: i64) -> Result<Rc<Loaded>> {
     let before = INVALIDATIONS.load(Ordering::Relaxed);
     let predictor = as_owner(|| {
         let port = &mut SpiPort::read_only();
-        catalog::model(port, id)?;
-        files::read(port, id)?.predictor(&pgml_models::algorithm)
+        let row = catalog::model(port, id)?;
+        files::load(port, &row, &pgml_models::algorithm)
     })?;
     let bytes = predictor.model().bytes();
     let model = Rc::new(Loaded { id, predictor, bytes });

@@ -270,16 +270,11 @@ fn store(
         project_id: project.id,
         snapshot_id: Some(snapshot),
         num_features: i32::try_from(trained.n_features).unwrap_or(i32::MAX),
-        algorithm: algorithm.name().to_owned(),
-        hyperparams: Value::Object(trained.hyperparams.clone()),
-        metrics: Some(Value::Object(trained.metrics.clone())),
         search: arguments.search.map(|s| s.name().to_owned()),
         search_params: Value::Object(arguments.search_params.clone()),
         search_args: Value::Object(arguments.search_args.clone()),
     };
-    let artifact =
-        Artifact::from_predictor(&trained.predictor, algorithm, &trained.hyperparams, model.metrics.clone())?;
-    catalog::insert_model(port, id, &model, &artifact)?;
+    catalog::insert_model(port, id, &model, &Artifact::of_trained(trained, algorithm)?)?;
     let deployed = deploy_if_better(arguments, &project, id, trained)?;
     Ok(Outcome { project: project.name, task, algorithm: algorithm.name(), deployed })
 }
