@@ -43,11 +43,6 @@ pub fn max_threads() -> usize {
     usize::try_from(threads).unwrap_or(1)
 }
 
-/// Threads that one prediction over many rows may use.
-pub fn predict_concurrency() -> usize {
-    usize::try_from(PREDICT_CONCURRENCY.get()).unwrap_or(1)
-}
-
 /// Where the XGBoost library is, if a superuser has said so.
 pub fn xgboost_library() -> Option<String> {
     text(&XGBOOST_LIBRARY)
@@ -56,13 +51,6 @@ pub fn xgboost_library() -> Option<String> {
 /// Where the LightGBM library is, if a superuser has said so.
 pub fn lightgbm_library() -> Option<String> {
     text(&LIGHTGBM_LIBRARY)
-}
-
-/// Names of the models that may be used, from `pgml.allowed_models` and its old name together; empty for all.
-pub fn allowed_models() -> Vec<String> {
-    let lists = [text(&ALLOWED_MODELS), text(&HUGGINGFACE_WHITELIST)];
-    let names = lists.iter().flatten().flat_map(|list| list.trim().trim_matches('"').split(','));
-    names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 /// Declares every setting. Called once per process, when the library is loaded.
