@@ -7,6 +7,7 @@ mod cancelling;
 mod data;
 mod determinism;
 mod edges;
+mod extras;
 mod metadata;
 mod params;
 mod probabilities;
@@ -69,6 +70,11 @@ checks! {
     edges::one_row_is_learnt_or_refused,
     edges::two_rows_are_learnt_or_refused,
     edges::two_targets_are_learnt_jointly_or_refused,
+    extras::a_tight_memory_budget_is_an_error_or_enough,
+    extras::categories_are_learnt,
+    extras::reserved_memory_is_given_back,
+    extras::rows_to_watch_are_not_learnt_from_without_being_asked,
+    extras::weights_change_what_is_learnt_or_are_refused,
     metadata::names_and_docs_are_there,
     params::aliases_mean_their_parameter,
     params::defaults_resolve_and_come_back,

@@ -28,6 +28,9 @@ pub enum Fault {
     PredictsTheLeastProbable,
     LearnsNothing,
     PanicsOnOneRow,
+    IgnoresWeights,
+    LearnsFromWhatItWatches,
+    KeepsItsMemory,
 }
 
 macro_rules! samples {
@@ -52,6 +55,9 @@ samples! {
     LEAST = 10: PredictsTheLeastProbable,
     NOTHING = 11: LearnsNothing,
     PANICS = 12: PanicsOnOneRow,
+    WEIGHTLESS = 13: IgnoresWeights,
+    WATCHES = 14: LearnsFromWhatItWatches,
+    KEEPS = 15: KeepsItsMemory,
 }
 
 /// The algorithm without a fault.
@@ -81,6 +87,9 @@ pub static FAULTS: &[(&[&dyn Algorithm], &[&str])] = &[
     (NOTHING, &["it_beats_the_trivial_baseline"]),
     (CARELESS, &["names_and_docs_are_there", "values_out_of_bounds_are_refused", "defaults_resolve_and_come_back"]),
     (PANICS, &["one_row_is_learnt_or_refused"]),
+    (WEIGHTLESS, &["weights_change_what_is_learnt_or_are_refused"]),
+    (WATCHES, &["rows_to_watch_are_not_learnt_from_without_being_asked"]),
+    (KEEPS, &["reserved_memory_is_given_back", "a_tight_memory_budget_is_an_error_or_enough"]),
 ];
 
 pgml_core::hyperparams! {
@@ -128,6 +137,13 @@ impl<const CODE: u8> Estimator for Sample<CODE> {
             std::thread::sleep(Duration::from_millis(1200));
         }
         assert!(fault != Fault::PanicsOnOneRow || data.n_rows() > 1, "one row");
+        if data.weight().is_some() && fault != Fault::IgnoresWeights {
+            bail!(NotSupported, "the sample takes no weights");
+        }
+        if fault == Fault::KeepsItsMemory {
+            std::mem::forget(run.reserve(100, "the sample")?);
+        }
+        let data = data.validation().filter(|_| fault == Fault::LearnsFromWhatItWatches).unwrap_or(data);
         let mut weights = match task {
             Task::Classification => class_weights(params, data, run)?,
             _ => line(data, run)?,
