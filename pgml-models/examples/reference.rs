@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 /// The whole page: an overview, then one section per algorithm, by name.
-fn page() -> String {
+pub fn page() -> String {
     let mut algorithms: Vec<&dyn Algorithm> = ALGORITHMS.to_vec();
     algorithms.sort_unstable_by_key(|algorithm| algorithm.name());
     let overview = algorithms.iter().map(|a| {
