@@ -4,6 +4,7 @@
 //! It depends on next to nothing, so that a fresh clone has its commands within seconds.
 
 pub mod args;
+pub mod arrows;
 pub mod cluster;
 pub mod commands;
 pub mod debian;
@@ -12,11 +13,15 @@ pub mod error;
 pub mod extension;
 pub mod identity;
 pub mod installation;
+pub mod licences;
+pub mod metadata;
 pub mod places;
 pub mod private_server;
 pub mod process;
+pub mod reference;
 pub mod scripts;
 pub mod statements;
 pub mod step;
 pub mod throwaway;
+pub mod tour;
 pub mod wheels;

@@ -1,5 +1,7 @@
 //! The commands: a table of names, one help line each, and what they do.
 
+mod check;
+mod demo;
 mod server;
 mod steps;
 mod test;
@@ -20,6 +22,12 @@ pub struct Command {
 
 /// Every command, in the order of the help.
 pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "demo",
+        arguments: "[--pg N]",
+        help: "fetch what is missing, build, start the private server and run the tour on real data",
+        run: demo::demo,
+    },
     Command {
         name: "test",
         arguments: "[--pg N] [FILTER]",
@@ -45,6 +53,14 @@ pub const COMMANDS: &[Command] = &[
         help: "open psql on the running private server",
         run: server::psql,
     },
+    Command {
+        name: "check",
+        arguments: "",
+        help: "check formatting, lints, crate arrows, licences and that generated pages are current",
+        run: check::check,
+    },
+    Command { name: "docs", arguments: "", help: "write the generated pages of docs/reference", run: check::docs },
+    Command { name: "bench", arguments: "[FILTER]", help: "run the benchmarks of pgml-bench", run: check::bench },
     Command {
         name: "provision",
         arguments: "[--pg N]",

@@ -1,0 +1,57 @@
+//! `check`, `docs`, `bench`: what a change has to pass besides its tests, and the commands that go with it.
+
+use std::process::Command;
+
+use crate::args::Args;
+use crate::error::{Error, Result};
+use crate::extension::{bindgen_environment, cargo};
+use crate::installation::PgVersion;
+use crate::process::run;
+use crate::step::step;
+use crate::{arrows, licences, metadata, places, reference};
+
+/// `cargo xtask check`
+pub fn check(args: &mut Args) -> Result<()> {
+    args.finish()?;
+    step("formatting (cargo fmt)");
+    run(in_repository()?.args(["fmt", "--all", "--check"]))?;
+    step("crate arrows and licences (cargo metadata)");
+    let graph = metadata::read()?;
+    complain("these dependencies are not allowed", arrows::violations(&graph))?;
+    complain("these licences are not allowed", licences::violations(&graph))?;
+    step("lints (cargo clippy)");
+    run(in_repository()?.args(["clippy", "--release", "--all-targets", "--", "-D", "warnings"]))?;
+    step("lints of the extension (cargo clippy)");
+    run(&mut clippy_of_the_extension(PgVersion::DEFAULT)?)?;
+    step("generated pages");
+    complain("these pages of docs/reference are stale; `cargo xtask docs` writes them", reference::stale_pages()?)?;
+    step("all is well");
+    Ok(())
+}
+
+fn clippy_of_the_extension(version: PgVersion) -> Result<Command> {
+    let mut clippy = in_repository()?;
+    clippy.args(["clippy", "--release", "--package", "pgml-pg", "--features", &format!("pg{version}")]);
+    clippy.args(["--", "-D", "warnings"]);
+    bindgen_environment(&version.provide()?, &mut clippy)?;
+    Ok(clippy)
+}
+
+fn in_repository() -> Result<Command> {
+    Ok(cargo(&places::target()?))
+}
+
+fn complain(what: &str, found: Vec<String>) -> Result<()> {
+    if found.is_empty() { Ok(()) } else { Err(Error::new(format!("{what}:\n  {}", found.join("\n  ")))) }
+}
+
+/// `cargo xtask docs`
+pub fn docs(args: &mut Args) -> Result<()> {
+    args.finish()?;
+    reference::generate(&places::repository().join("docs/reference"))
+}
+
+/// `cargo xtask bench`
+pub fn bench(args: &mut Args) -> Result<()> {
+    run(in_repository()?.args(["bench", "--package", "pgml-bench", "--"]).args(args.rest()))
+}

@@ -1,0 +1,27 @@
+//! `demo`: from nothing to predictions in SQL.
+
+use std::fs;
+
+use crate::args::Args;
+use crate::commands::steps;
+use crate::error::{Context, Result};
+use crate::installation::PgVersion;
+use crate::places;
+use crate::private_server::{DATABASE, PrivateServer};
+use crate::step::step;
+use crate::tour;
+
+/// `cargo xtask demo`
+pub fn demo(args: &mut Args) -> Result<()> {
+    let version = args.option("--pg")?.unwrap_or(PgVersion::DEFAULT);
+    args.finish()?;
+    steps::libraries()?;
+    let server = PrivateServer::up(version, None)?;
+    let script = places::repository().join("docs/tour.sql");
+    let text = fs::read_to_string(&script).context(|| format!("reading {}", script.display()))?;
+    step("the tour: docs/tour.sql");
+    tour::show(server.cluster.psql(DATABASE), &text)?;
+    println!("\nThe server stays up. Connect with\n\n    psql {}\n", server.url());
+    println!("or `cargo xtask psql`. `cargo xtask down` stops it; the data stays.");
+    Ok(())
+}
