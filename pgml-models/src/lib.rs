@@ -1,7 +1,10 @@
 //! Every algorithm of pgml, behind the contracts of `pgml-core`.
 
 pub mod algorithms;
+pub mod finite;
 pub mod foreign;
+pub mod linear_model;
+pub mod solvers;
 pub mod trees;
 
 use pgml_core::{Algorithm, Entry, Result};
@@ -10,6 +13,12 @@ use pgml_core::{Algorithm, Entry, Result};
 // One line per algorithm, also while there are few: that is what an author adds.
 #[rustfmt::skip]
 pub static ALGORITHMS: &[&dyn Algorithm] = &[
+    &Entry::<algorithms::linear::Linear>::NEW,
+    &Entry::<algorithms::ridge::Ridge>::NEW,
+    &Entry::<algorithms::lasso::Lasso>::NEW,
+    &Entry::<algorithms::elastic_net::ElasticNet>::NEW,
+    &Entry::<algorithms::kmeans::Kmeans>::NEW,
+    &Entry::<algorithms::pca::Pca>::NEW,
     &Entry::<algorithms::random_forest::RandomForest>::NEW,
     &Entry::<algorithms::xgboost::Xgboost>::NEW,
 ];

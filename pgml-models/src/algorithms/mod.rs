@@ -1,4 +1,11 @@
 //! One file per algorithm; each is registered by one line in [`ALGORITHMS`](crate::ALGORITHMS).
 
+pub mod elastic_net;
+pub mod kmeans;
+pub mod lasso;
+pub mod linear;
+pub mod pca;
 pub mod random_forest;
+pub mod ridge;
+pub mod task_params;
 pub mod xgboost;

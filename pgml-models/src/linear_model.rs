@@ -1,0 +1,252 @@
+//! What every linear method learns: coefficients and intercepts, with or without classes behind them.
+
+use pgml_core::estimator::expect_shape;
+use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, bail};
+
+use crate::finite::require_finite;
+use crate::solvers::kernels::dot;
+
+/// How scores become predictions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Head {
+    /// The scores are the prediction.
+    Value,
+    /// The class of the highest score, or of the sign where there is one score.
+    Decision(Classes),
+    /// As `Decision`, and the logistic or softmax function of the scores are probabilities.
+    Probability(Classes),
+}
+
+/// Which classes the scores stand for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classes {
+    /// All classes, seen or not.
+    pub n_classes: usize,
+    /// The classes that the training rows had, ascending, at least two. Two share one score, that of the second.
+    pub seen: Vec<u32>,
+}
+
+impl Classes {
+    /// The classes among `indices`.
+    ///
+    /// # Errors
+    /// [`InvalidData`](pgml_core::ErrorKind::InvalidData) when there are fewer than two.
+    pub fn seen_in(indices: &[f64], n_classes: usize) -> Result<Self> {
+        let mut present = vec![false; n_classes];
+        indices.iter().for_each(|c| present[*c as usize] = true);
+        let seen: Vec<u32> = (0..n_classes as u32).filter(|c| present[*c as usize]).collect();
+        if seen.len() < 2 {
+            bail!(InvalidData, "classification needs at least two classes, but the training rows have {}", seen.len());
+        }
+        Ok(Self { n_classes, seen })
+    }
+
+    /// The position among the seen classes of each class index.
+    #[must_use]
+    pub fn positions(&self, indices: &[f64]) -> Vec<u32> {
+        let mut position = vec![0; self.n_classes];
+        self.seen.iter().zip(0..).for_each(|(c, p)| position[*c as usize] = p);
+        indices.iter().map(|c| position[*c as usize]).collect()
+    }
+
+    /// Scores per row: one for two classes, else one per class.
+    #[must_use]
+    pub fn n_scores(&self) -> usize {
+        if self.seen.len() == 2 { 1 } else { self.seen.len() }
+    }
+}
+
+/// A trained linear model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearModel {
+    n_features: usize,
+    /// One row of `n_features` per score.
+    coef: Vec<f64>,
+    /// One per score.
+    intercept: Vec<f64>,
+    head: Head,
+}
+
+impl LinearModel {
+    /// A model of coefficients (one row per score) and intercepts.
+    ///
+    /// # Errors
+    /// [`InvalidData`](pgml_core::ErrorKind::InvalidData) when a value is not finite: the features were too large to
+    /// compute with.
+    pub fn new(coef: Vec<f64>, intercept: Vec<f64>, head: Head) -> Result<Self> {
+        if coef.iter().chain(&intercept).any(|x| !x.is_finite()) {
+            bail!(
+                InvalidData,
+                "the coefficients overflow: features or targets are too large, scale them in preprocess"
+            );
+        }
+        Ok(Self { n_features: coef.len() / intercept.len().max(1), coef, intercept, head })
+    }
+
+    /// Coefficients, one row of `n_features` per score.
+    #[must_use]
+    pub fn coef(&self) -> &[f64] {
+        &self.coef
+    }
+
+    /// Intercepts, one per score.
+    #[must_use]
+    pub fn intercept(&self) -> &[f64] {
+        &self.intercept
+    }
+
+    /// Rebuilds a model from [`Model::encode`]'s parts.
+    ///
+    /// # Errors
+    /// [`Corrupted`](pgml_core::ErrorKind::Corrupted) when they do not fit together.
+    pub fn decode(parts: &Parts) -> Result<Self> {
+        let n_features: usize = parts.meta("n_features")?;
+        let intercept = parts.array::<f64>("intercept")?.to_vec();
+        let head = decode_head(parts)?;
+        let n_scores = intercept.len();
+        let expected = match &head {
+            Head::Value => n_scores.max(1),
+            Head::Decision(classes) | Head::Probability(classes) => classes.n_scores(),
+        };
+        let Some(n_coef) = n_features.checked_mul(n_scores).filter(|n| *n > 0 && n_scores == expected) else {
+            bail!(Corrupted, "stored linear model has {n_scores} intercepts for {n_features} features");
+        };
+        let coef = parts.array_of::<f64>("coef", n_coef)?.to_vec();
+        if coef.iter().chain(&intercept).any(|x| !x.is_finite()) {
+            bail!(Corrupted, "stored linear model has a coefficient that is not finite");
+        }
+        Ok(Self { n_features, coef, intercept, head })
+    }
+
+    #[inline]
+    fn score(&self, k: usize, row: &[f64]) -> f64 {
+        self.intercept[k] + dot(&self.coef[k * self.n_features..(k + 1) * self.n_features], row)
+    }
+
+    fn class(&self, classes: &Classes, row: &[f64]) -> f64 {
+        if let [first, second] = classes.seen[..] {
+            return f64::from(if self.score(0, row) > 0.0 { second } else { first });
+        }
+        let (mut best, mut best_score) = (0, f64::NEG_INFINITY);
+        for k in 0..classes.seen.len() {
+            let score = self.score(k, row);
+            if score > best_score {
+                (best, best_score) = (k, score);
+            }
+        }
+        f64::from(classes.seen[best])
+    }
+}
+
+fn decode_head(parts: &Parts) -> Result<Head> {
+    let head: String = parts.meta("head")?;
+    if head == "value" {
+        return Ok(Head::Value);
+    }
+    let classes = Classes { n_classes: parts.meta("n_classes")?, seen: parts.array::<u32>("classes")?.to_vec() };
+    let ascending = classes.seen.windows(2).all(|pair| pair[0] < pair[1]);
+    if classes.seen.len() < 2 || !ascending || classes.seen.iter().any(|c| *c as usize >= classes.n_classes) {
+        bail!(Corrupted, "stored classes are not ascending indices below {}", classes.n_classes);
+    }
+    match head.as_str() {
+        "decision" => Ok(Head::Decision(classes)),
+        "probability" => Ok(Head::Probability(classes)),
+        other => bail!(Corrupted, "stored linear model has the unknown head \"{other}\""),
+    }
+}
+
+impl Model for LinearModel {
+    fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    fn n_outputs(&self) -> usize {
+        if self.head == Head::Value { self.intercept.len() } else { 1 }
+    }
+
+    fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
+        let n_outputs = self.n_outputs();
+        expect_shape(&rows, self.n_features, out, n_outputs)?;
+        require_finite(&rows)?;
+        match &self.head {
+            Head::Value => {
+                for (row, out) in rows.rows().zip(out.chunks_exact_mut(n_outputs)) {
+                    out.iter_mut().enumerate().for_each(|(k, out)| *out = self.score(k, row));
+                }
+            }
+            Head::Decision(classes) | Head::Probability(classes) => {
+                rows.rows().zip(out).for_each(|(row, out)| *out = self.class(classes, row));
+            }
+        }
+        Ok(())
+    }
+
+    fn encode(&self) -> Result<Parts> {
+        let shape = vec![self.intercept.len(), self.n_features];
+        let parts = Parts::new()
+            .with_shape("coef", shape, self.coef.clone())
+            .with("intercept", self.intercept.clone())
+            .with_meta("n_features", &self.n_features)?;
+        match &self.head {
+            Head::Value => parts.with_meta("head", &"value"),
+            Head::Decision(classes) => encode_classes(parts, classes)?.with_meta("head", &"decision"),
+            Head::Probability(classes) => encode_classes(parts, classes)?.with_meta("head", &"probability"),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + 8 * (self.coef.len() + self.intercept.len())
+    }
+
+    fn classifier(&self) -> Option<&dyn Classifier> {
+        matches!(self.head, Head::Probability(_)).then_some(self as &dyn Classifier)
+    }
+}
+
+fn encode_classes(parts: Parts, classes: &Classes) -> Result<Parts> {
+    parts.with("classes", classes.seen.clone()).with_meta("n_classes", &classes.n_classes)
+}
+
+impl Classifier for LinearModel {
+    fn n_classes(&self) -> usize {
+        match &self.head {
+            Head::Value => 0,
+            Head::Decision(classes) | Head::Probability(classes) => classes.n_classes,
+        }
+    }
+
+    fn predict_proba_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
+        let Head::Probability(classes) = &self.head else {
+            bail!(NotSupported, "this model has no class probabilities");
+        };
+        expect_shape(&rows, self.n_features, out, classes.n_classes)?;
+        require_finite(&rows)?;
+        for (row, out) in rows.rows().zip(out.chunks_exact_mut(classes.n_classes)) {
+            out.fill(0.0);
+            if let [first, second] = classes.seen[..] {
+                let score = self.score(0, row);
+                out[second as usize] = 1.0 / (1.0 + (-score).exp());
+                out[first as usize] = 1.0 / (1.0 + score.exp());
+            } else {
+                self.softmax(classes, row, out);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LinearModel {
+    fn softmax(&self, classes: &Classes, row: &[f64], out: &mut [f64]) {
+        let mut highest = f64::NEG_INFINITY;
+        for (k, class) in classes.seen.iter().enumerate() {
+            out[*class as usize] = self.score(k, row);
+            highest = highest.max(out[*class as usize]);
+        }
+        let mut total = 0.0;
+        for class in &classes.seen {
+            out[*class as usize] = (out[*class as usize] - highest).exp();
+            total += out[*class as usize];
+        }
+        classes.seen.iter().for_each(|class| out[*class as usize] /= total);
+    }
+}

@@ -1,0 +1,420 @@
+//! The logistic and softmax loss with its gradient and Hessian, over standardised columns.
+//!
+//! Standardising changes nothing about the optimum, because each penalty is scaled back; it makes every solver
+//! indifferent to the units of the features.
+
+use pgml_core::{Dataset, Result, Run};
+
+use super::blocks::{block_rows, copy_columns, feature_means, ranges};
+use super::kernels::{axpy, dot, multiply, sum};
+
+/// The strength of the penalties, relative to the mean loss: `l1 · Σ|w| + l2 / 2 · Σ w²`. Intercepts are free.
+#[derive(Debug, Clone, Copy)]
+pub struct Penalty {
+    /// Of absolute values.
+    pub l1: f64,
+    /// Of squares.
+    pub l2: f64,
+}
+
+/// The penalised mean loss of a classification problem.
+///
+/// Parameters are `n_scores` rows of `width`: one per feature, then the intercept if one is fitted.
+pub struct Objective {
+    columns: Vec<f64>,
+    n_rows: usize,
+    size: usize,
+    n_features: usize,
+    /// Parameters per score.
+    pub width: usize,
+    /// One for two classes, else the number of classes.
+    pub n_scores: usize,
+    class: Vec<u32>,
+    weight: Vec<f64>,
+    means: Vec<f64>,
+    scales: Vec<f64>,
+    /// Penalty of each parameter's absolute value.
+    pub l1: Vec<f64>,
+    /// Penalty of each parameter's square.
+    pub l2: Vec<f64>,
+    _memory: pgml_core::run::Reservation,
+}
+
+impl Objective {
+    /// The objective over all rows of `data`; `class` counts the classes seen from 0, `weight` need not sum to 1.
+    ///
+    /// # Errors
+    /// When the run was cancelled or its memory does not suffice.
+    pub fn new(
+        data: &Dataset,
+        class: Vec<u32>,
+        mut weight: Vec<f64>,
+        n_scores: usize,
+        fit_intercept: bool,
+        penalty: Penalty,
+        run: &Run,
+    ) -> Result<Self> {
+        let (n_rows, n_features) = (data.n_rows(), data.n_features());
+        let width = n_features + usize::from(fit_intercept);
+        let memory = run.reserve(8 * (n_rows * (width + 2)) as u64, "the matrix of features")?;
+        let total = sum(&weight);
+        weight.iter_mut().for_each(|w| *w /= total);
+        let means = if fit_intercept { feature_means(data, Some(&weight), run)? } else { vec![0.0; n_features] };
+        let mut objective = Self {
+            columns: vec![0.0; n_rows * width],
+            n_rows,
+            size: block_rows(width + 2 * n_scores),
+            n_features,
+            width,
+            n_scores,
+            class,
+            weight,
+            means,
+            scales: vec![1.0; n_features],
+            l1: Vec::new(),
+            l2: Vec::new(),
+            _memory: memory,
+        };
+        objective.fill(data, run)?;
+        objective.set_penalty(penalty);
+        Ok(objective)
+    }
+
+    fn set_penalty(&mut self, penalty: Penalty) {
+        let intercept = self.width - self.n_features;
+        let spread = |f: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            let one = self.scales.iter().map(|s| f(*s)).chain(std::iter::repeat_n(0.0, intercept));
+            let one: Vec<f64> = one.collect();
+            one.repeat(self.n_scores)
+        };
+        (self.l1, self.l2) = (spread(&|s| penalty.l1 / s), spread(&|s| penalty.l2 / (s * s)));
+    }
+
+    /// Copies, centres and scales the features block by block.
+    fn fill(&mut self, data: &Dataset, run: &Run) -> Result<()> {
+        let (width, d) = (self.width, self.n_features);
+        let mut squares = vec![0.0; d];
+        for rows in ranges(self.n_rows, self.size) {
+            run.check()?;
+            let block = &mut self.columns[rows.start * width..rows.end * width];
+            copy_columns(data, &rows, &mut block[..d * rows.len()]);
+            block[d * rows.len()..].fill(1.0);
+            let mut weighted = vec![0.0; rows.len()];
+            for (j, column) in block.chunks_exact_mut(rows.len()).take(d).enumerate() {
+                column.iter_mut().for_each(|x| *x -= self.means[j]);
+                multiply(column, &self.weight[rows.clone()], &mut weighted);
+                squares[j] += dot(&weighted, column);
+            }
+        }
+        for (j, square) in squares.iter().enumerate() {
+            let spread = square.sqrt();
+            // What is left of a constant column after centring is rounding, not a unit.
+            if spread > 1e-12 * self.means[j].abs() && spread > f64::MIN_POSITIVE {
+                self.scales[j] = spread;
+            }
+        }
+        for rows in ranges(self.n_rows, self.size) {
+            run.check()?;
+            let block = &mut self.columns[rows.start * width..rows.end * width];
+            for (column, scale) in block.chunks_exact_mut(rows.len()).zip(&self.scales) {
+                column.iter_mut().for_each(|x| *x /= scale);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many parameters there are.
+    #[must_use]
+    pub fn n_params(&self) -> usize {
+        self.n_scores * self.width
+    }
+
+    /// The smooth part (loss and L2 penalty) at `params`, with its gradient and, if wanted, its Hessian.
+    ///
+    /// # Errors
+    /// When the run was cancelled.
+    pub fn evaluate(
+        &self,
+        params: &[f64],
+        gradient: &mut [f64],
+        mut hessian: Option<&mut [f64]>,
+        run: &Run,
+    ) -> Result<f64> {
+        gradient.fill(0.0);
+        if let Some(hessian) = &mut hessian {
+            hessian.fill(0.0);
+        }
+        let mut scratch = Scratch::new(self.size, self.n_scores);
+        let mut value = 0.0;
+        for rows in ranges(self.n_rows, self.size) {
+            run.check()?;
+            let len = rows.len();
+            let block = &self.columns[rows.start * self.width..rows.end * self.width];
+            let (class, weight) = (&self.class[rows.clone()], &self.weight[rows.clone()]);
+            let scores = &mut scratch.scores[..self.n_scores * len];
+            self.score(params, block, len, scores);
+            value += if self.n_scores == 1 { logistic(scores, class, weight) } else { softmax(scores, class, weight) };
+            if let Some(hessian) = &mut hessian {
+                self.add_curvature(block, len, scores, weight, &mut scratch.curvature, hessian, run)?;
+            }
+            let residuals = &mut scratch.residuals[..self.n_scores * len];
+            self.residuals(scores, class, weight, residuals);
+            for (gradient, residual) in gradient.chunks_exact_mut(self.width).zip(residuals.chunks_exact(len)) {
+                for (g, column) in gradient.iter_mut().zip(block.chunks_exact(len)) {
+                    *g += dot(column, residual);
+                }
+            }
+        }
+        for (j, (w, l2)) in params.iter().zip(&self.l2).enumerate() {
+            value += 0.5 * l2 * w * w;
+            gradient[j] += l2 * w;
+        }
+        if let Some(hessian) = hessian {
+            self.finish_hessian(hessian);
+        }
+        Ok(value)
+    }
+
+    fn score(&self, params: &[f64], block: &[f64], len: usize, scores: &mut [f64]) {
+        scores.fill(0.0);
+        for (params, scores) in params.chunks_exact(self.width).zip(scores.chunks_exact_mut(len)) {
+            for (w, column) in params.iter().zip(block.chunks_exact(len)) {
+                axpy(*w, column, scores);
+            }
+        }
+    }
+
+    /// `weight · (probability − truth)` for each score.
+    fn residuals(&self, probabilities: &[f64], class: &[u32], weight: &[f64], out: &mut [f64]) {
+        let len = class.len();
+        for (c, (p, out)) in probabilities.chunks_exact(len).zip(out.chunks_exact_mut(len)).enumerate() {
+            let positive = if self.n_scores == 1 { 1 } else { c as u32 };
+            for i in 0..len {
+                out[i] = weight[i] * (p[i] - f64::from(u8::from(class[i] == positive)));
+            }
+        }
+    }
+
+    /// Adds the block's part of the lower block triangle, each block's own lower triangle alone.
+    #[allow(clippy::too_many_arguments)] // the inner step of `evaluate`
+    fn add_curvature(
+        &self,
+        block: &[f64],
+        len: usize,
+        probabilities: &[f64],
+        weight: &[f64],
+        scratch: &mut [f64],
+        hessian: &mut [f64],
+        run: &Run,
+    ) -> Result<()> {
+        let n_params = self.n_params();
+        let (curvature, scaled) = scratch.split_at_mut(self.size);
+        let (curvature, scaled) = (&mut curvature[..len], &mut scaled[..len]);
+        for c in 0..self.n_scores {
+            run.check()?;
+            for k in 0..=c {
+                let (p, q) = (&probabilities[c * len..(c + 1) * len], &probabilities[k * len..(k + 1) * len]);
+                for i in 0..len {
+                    curvature[i] = weight[i] * p[i] * (f64::from(u8::from(c == k)) - q[i]);
+                }
+                for j in 0..self.width {
+                    multiply(&block[j * len..(j + 1) * len], curvature, scaled);
+                    let row = (c * self.width + j) * n_params + k * self.width;
+                    for (h, column) in hessian[row..=row + j].iter_mut().zip(block.chunks_exact(len)) {
+                        *h += dot(scaled, column);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Mirrors the triangles, adds the penalty, and fixes what the softmax leaves undetermined.
+    fn finish_hessian(&self, hessian: &mut [f64]) {
+        let (n, width) = (self.n_params(), self.width);
+        for c in 0..self.n_scores {
+            for k in 0..=c {
+                for j in 0..width {
+                    for l in 0..=j {
+                        let value = hessian[(c * width + j) * n + k * width + l];
+                        hessian[(c * width + l) * n + k * width + j] = value;
+                        hessian[(k * width + j) * n + c * width + l] = value;
+                        hessian[(k * width + l) * n + c * width + j] = value;
+                    }
+                }
+            }
+        }
+        for (j, l2) in self.l2.iter().enumerate() {
+            hessian[j * n + j] += l2;
+        }
+        if self.n_scores > 1 {
+            self.fix_gauge(hessian);
+        }
+    }
+
+    /// Adding a constant to all classes changes no probability. Where no penalty decides, the sum stays what it is:
+    /// zero, as in scikit-learn, whose solvers also start there.
+    fn fix_gauge(&self, hessian: &mut [f64]) {
+        let (n, width) = (self.n_params(), self.width);
+        for j in (0..width).filter(|j| self.l2[*j] == 0.0 && self.l1[*j] == 0.0) {
+            let stiffness = (0..self.n_scores).map(|c| hessian[(c * width + j) * (n + 1)]).fold(0.0, f64::max);
+            for c in 0..self.n_scores {
+                for k in 0..self.n_scores {
+                    hessian[(c * width + j) * n + k * width + j] += stiffness / self.n_scores as f64;
+                }
+            }
+        }
+    }
+
+    /// The largest slope at `params`, in the features' own units as in scikit-learn and in standard units: zero at the
+    /// optimum.
+    #[must_use]
+    pub fn slope(&self, params: &[f64], gradient: &[f64]) -> f64 {
+        let has_intercept = self.width > self.n_features;
+        let mut largest = 0.0_f64;
+        for c in 0..self.n_scores {
+            let intercept = if has_intercept { gradient[(c + 1) * self.width - 1] } else { 0.0 };
+            largest = largest.max(intercept.abs());
+            for j in 0..self.n_features {
+                let index = c * self.width + j;
+                let (g, w, l1) = (gradient[index], params[index], self.l1[index]);
+                let subgradient = if w != 0.0 { g + l1 * w.signum() } else { g.signum() * (g.abs() - l1).max(0.0) };
+                let own_units = self.scales[j] * subgradient + self.means[j] * intercept;
+                largest = largest.max(subgradient.abs()).max(own_units.abs());
+            }
+        }
+        largest
+    }
+
+    /// The L1 penalty at `params`.
+    #[must_use]
+    pub fn absolute_penalty(&self, params: &[f64]) -> f64 {
+        params.iter().zip(&self.l1).map(|(w, l1)| l1 * w.abs()).sum()
+    }
+
+    /// Coefficients and intercepts in the features' own units.
+    #[must_use]
+    pub fn own_units(&self, params: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let mut coef = Vec::with_capacity(self.n_scores * self.n_features);
+        let mut intercepts = Vec::with_capacity(self.n_scores);
+        for params in params.chunks_exact(self.width) {
+            let row: Vec<f64> = params.iter().zip(&self.scales).map(|(w, s)| w / s).collect();
+            let intercept = params.get(self.n_features).copied().unwrap_or(0.0);
+            intercepts.push(intercept - dot(&row, &self.means));
+            coef.extend(row);
+        }
+        (coef, intercepts)
+    }
+
+    /// Parameters of this objective from coefficients and intercepts in the features' own units.
+    #[must_use]
+    pub fn standard_units(&self, coef: &[f64], intercepts: &[f64]) -> Vec<f64> {
+        let mut params = Vec::with_capacity(self.n_params());
+        for (row, intercept) in coef.chunks_exact(self.n_features).zip(intercepts) {
+            params.extend(row.iter().zip(&self.scales).map(|(w, s)| w * s));
+            if self.width > self.n_features {
+                params.push(intercept + dot(row, &self.means));
+            }
+        }
+        params
+    }
+}
+
+struct Scratch {
+    scores: Vec<f64>,
+    residuals: Vec<f64>,
+    curvature: Vec<f64>,
+}
+
+impl Scratch {
+    fn new(size: usize, n_scores: usize) -> Self {
+        Self {
+            scores: vec![0.0; size * n_scores],
+            residuals: vec![0.0; size * n_scores],
+            curvature: vec![0.0; 2 * size],
+        }
+    }
+}
+
+/// Turns scores into the probability of the second class; returns the weighted loss.
+fn logistic(scores: &mut [f64], class: &[u32], weight: &[f64]) -> f64 {
+    let mut loss = 0.0;
+    for ((z, class), weight) in scores.iter_mut().zip(class).zip(weight) {
+        // exp of a negative number never overflows.
+        let e = (-z.abs()).exp();
+        loss += weight * (e.ln_1p() + z.max(0.0) - f64::from(*class) * *z);
+        *z = if *z >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) };
+    }
+    loss
+}
+
+/// Turns scores (one run of rows per class) into probabilities; returns the weighted loss.
+fn softmax(scores: &mut [f64], class: &[u32], weight: &[f64]) -> f64 {
+    let len = class.len();
+    let n_scores = scores.len() / len;
+    let mut loss = 0.0;
+    for i in 0..len {
+        let highest = (0..n_scores).map(|c| scores[c * len + i]).fold(f64::NEG_INFINITY, f64::max);
+        let own = scores[class[i] as usize * len + i];
+        let mut total = 0.0;
+        for c in 0..n_scores {
+            let e = (scores[c * len + i] - highest).exp();
+            scores[c * len + i] = e;
+            total += e;
+        }
+        (0..n_scores).for_each(|c| scores[c * len + i] /= total);
+        loss += weight[i] * (total.ln() + highest - own);
+    }
+    loss
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objective(n_scores: usize) -> Objective {
+        let mut rng = Run::new().with_seed(2).rng(0);
+        let rows: Vec<f64> = (0..90).map(|_| rng.f64() * 5.0 + 2.0).collect();
+        let data = Dataset::from_rows(&rows, 3).expect("30 rows");
+        let class = (0..30).map(|_| rng.u32(0..n_scores.max(2) as u32)).collect();
+        let weight = (0..30).map(|_| rng.f64()).collect();
+        Objective::new(&data, class, weight, n_scores, true, Penalty { l1: 0.0, l2: 0.1 }, &Run::new()).expect("valid")
+    }
+
+    #[test]
+    fn gradient_and_hessian_are_the_differences_of_the_loss() {
+        for n_scores in [1, 3] {
+            let objective = objective(n_scores);
+            let n = objective.n_params();
+            let run = Run::new();
+            let at: Vec<f64> = (0..n).map(|i| (i as f64).sin()).collect();
+            let (mut gradient, mut hessian) = (vec![0.0; n], vec![0.0; n * n]);
+            objective.evaluate(&at, &mut gradient, Some(&mut hessian), &run).expect("evaluated");
+            let step = 1e-5;
+            for j in 0..n {
+                let (mut low, mut high) = (vec![0.0; n], vec![0.0; n]);
+                let mut moved = at.clone();
+                moved[j] -= step;
+                let low_value = objective.evaluate(&moved, &mut low, None, &run).expect("evaluated");
+                moved[j] += 2.0 * step;
+                let high_value = objective.evaluate(&moved, &mut high, None, &run).expect("evaluated");
+                assert!(((high_value - low_value) / (2.0 * step) - gradient[j]).abs() < 1e-8);
+                // The gauge is no part of the loss; it touches intercepts alone, which no difference of features shows.
+                for k in (0..n).filter(|k| n_scores == 1 || k % 4 != 3 || j % 4 != 3) {
+                    let difference = (high[k] - low[k]) / (2.0 * step);
+                    assert!((difference - hessian[j * n + k]).abs() < 1e-8, "{n_scores}: {j} {k}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn units_convert_there_and_back() {
+        let objective = objective(3);
+        let at: Vec<f64> = (0..objective.n_params()).map(|i| (i as f64).cos()).collect();
+        let (coef, intercepts) = objective.own_units(&at);
+        for (a, b) in objective.standard_units(&coef, &intercepts).iter().zip(&at) {
+            assert!((a - b).abs() < 1e-13);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Numerical methods that several algorithms share. All poll [`Run`](pgml_core::Run) and give the same bytes on every
+//! CPU: kernels differ in width by CPU, never in the order of their sums.
+
+pub mod blocks;
+pub mod cholesky;
+pub mod class_weight;
+pub mod coordinate_descent;
+pub mod covariance;
+pub mod kernels;
+pub mod lbfgs;
+pub mod least_squares;
+pub mod lloyd;
+pub mod logistic;
+pub mod nearest;
+pub mod newton;
+pub mod nnls;
+pub mod parallel;
+pub mod seeding;
+pub mod svd;
+pub mod symmetric_eigen;

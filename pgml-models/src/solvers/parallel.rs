@@ -1,0 +1,47 @@
+//! The same work on any number of threads: results are in the order of the pieces, whoever made them.
+
+use pgml_core::{Error, ErrorKind, Result, Run};
+
+/// `f(0), f(1), …, f(pieces − 1)`, computed on up to `run.threads()` threads.
+///
+/// # Errors
+/// The first piece's that failed.
+pub fn map<T: Send>(pieces: usize, run: &Run, f: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let threads = run.threads().min(pieces);
+    if threads <= 1 {
+        return (0..pieces).map(f).collect();
+    }
+    let f = &f;
+    let parts: Vec<Result<Vec<T>>> = std::thread::scope(|scope| {
+        let part = |t: usize| t * pieces / threads..(t + 1) * pieces / threads;
+        let handles: Vec<_> =
+            (0..threads).map(|t| scope.spawn(move || part(t).map(f).collect::<Result<Vec<T>>>())).collect();
+        let died = || Error::new(ErrorKind::Internal, "a worker thread of the training died");
+        handles.into_iter().map(|h| h.join().unwrap_or_else(|_| Err(died()))).collect()
+    });
+    let mut all = Vec::with_capacity(pieces);
+    for part in parts {
+        all.extend(part?);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_their_order_on_any_number_of_threads() {
+        for threads in [1, 2, 3, 20] {
+            let run = Run::new().with_threads(threads);
+            assert_eq!(map(7, &run, |i| Ok(i * i)), Ok(vec![0, 1, 4, 9, 16, 25, 36]), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn the_first_failure_is_reported() {
+        let run = Run::new().with_threads(2);
+        let failing = |i: usize| if i < 3 { Ok(i) } else { Err(Error::new(ErrorKind::InvalidData, format!("{i}"))) };
+        assert_eq!(map(6, &run, failing).map_err(|e| e.message().to_owned()), Err("3".to_owned()));
+    }
+}

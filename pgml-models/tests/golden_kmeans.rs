@@ -1,0 +1,50 @@
+//! k-means against scikit-learn 1.9.1 (`tests/golden/kmeans.py`).
+
+mod golden_cases;
+
+use golden_cases::{assert_close, cases, fit, numbers, predictions};
+use pgml_core::{Run, Task};
+
+#[test]
+fn from_given_centres_the_clusters_equal_scikit_learns() {
+    for case in cases("kmeans") {
+        let model = fit(&case);
+        let parts = model.encode().expect("encodes");
+        let reference = |name: &str| numbers(&case.expected[name]);
+        let centres = parts.array::<f64>("centers").expect("stored");
+        assert_close(&format!("{}: centres", case.name), centres, &reference("centers"), 1e-9, 1e-3);
+        assert_close(&case.name, &[model.own_metrics()[0].1], &reference("inertia"), 1e-9, 1.0);
+        assert_eq!(predictions(model.as_ref(), &case.data), reference("predictions"), "{}", case.name);
+    }
+}
+
+#[test]
+fn over_seeds_the_mean_inertia_equals_scikit_learns_within_its_error() {
+    for mut case in cases("kmeans") {
+        case.params.remove("init");
+        let kmeans = pgml_models::algorithm("kmeans").expect("registered");
+        let inertias: Vec<f64> = (0..10)
+            .map(|seed| {
+                let model = kmeans.fit(&case.params, &case.data, Task::Clustering, &Run::new().with_seed(seed));
+                model.expect("fits").own_metrics()[0].1
+            })
+            .collect();
+        let mean = inertias.iter().sum::<f64>() / 10.0;
+        let variance = inertias.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 9.0;
+        let (reference, error) =
+            (numbers(&case.expected["seeded_mean"])[0], numbers(&case.expected["seeded_error"])[0]);
+        let bound = 3.0 * (variance / 10.0 + error * error).sqrt() + 1e-9 * reference;
+        assert!((mean - reference).abs() <= bound, "{}: {mean} is not {reference} ± {bound}", case.name);
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let case = cases("kmeans").pop().expect("digits");
+    let kmeans = pgml_models::algorithm("kmeans").expect("registered");
+    let fit = |threads| {
+        let run = Run::new().with_threads(threads);
+        kmeans.fit(&case.params, &case.data, Task::Clustering, &run).and_then(|m| m.encode()).expect("fits")
+    };
+    assert_eq!(fit(1), fit(3));
+}
