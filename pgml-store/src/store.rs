@@ -76,7 +76,7 @@ impl<'a> Store<'a> {
         catalog::model(self.port, model_id)
     }
 
-    /// Loads a model, whoever trained it. `resolver` finds its algorithm, for instance `pgml_models::find`.
+    /// Loads a model, whoever trained it. `resolver` finds its algorithm, for instance `pgml_models::algorithm`.
     ///
     /// # Errors
     /// [`Corrupted`](pgml_core::ErrorKind::Corrupted) when a stored byte changed,
