@@ -28,7 +28,7 @@ BEGIN
          ORDER BY f.prokind <> 'a', f.oid
     LOOP
         IF EXISTS (SELECT FROM pg_depend AS d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = old.oid) THEN
-            kept := kept || format('%s %s,', old.oid, old.ctid);
+            kept := kept || format('%s %s;', old.oid, old.ctid);
         ELSIF old.prokind = 'a' THEN
             EXECUTE 'DROP AGGREGATE ' || old.signature;
         ELSE

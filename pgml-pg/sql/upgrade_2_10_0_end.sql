@@ -5,7 +5,7 @@ DECLARE
 BEGIN
     SELECT string_agg(f.oid::regprocedure::text, ', ')
       INTO stale
-      FROM unnest(string_to_array(current_setting('pgml_upgrade.kept'), ',')) AS kept (entry)
+      FROM unnest(string_to_array(current_setting('pgml_upgrade.kept'), ';')) AS kept (entry)
       JOIN pg_proc AS f ON format('%s %s', f.oid, f.ctid) = kept.entry;
     IF stale IS NOT NULL THEN
         RAISE EXCEPTION 'objects of yours depend on functions that pgml 3.0.0 does not have: %', stale

@@ -50,10 +50,22 @@ impl Server {
     /// # Errors
     /// When it cannot be created.
     pub fn database(&self) -> Result<Database, Failure> {
+        self.database_from(&self.template)
+    }
+
+    /// A fresh database without the extension, dropped with the value.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn empty_database(&self) -> Result<Database, Failure> {
+        self.database_from("template0")
+    }
+
+    fn database_from(&self, template: &str) -> Result<Database, Failure> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{}_{number}", std::process::id());
-        let create = format!("CREATE DATABASE {name} TEMPLATE {}", self.template);
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         self.maintenance()?.client.batch_execute(&create)?;
         Ok(Database { name, server: self.clone() })
     }
