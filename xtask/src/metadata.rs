@@ -20,10 +20,8 @@ pub struct Package {
     pub licence: Option<String>,
     /// True for the packages of this repository.
     pub is_ours: bool,
-    /// Ids of what it is built from: normal and build dependencies.
+    /// Ids of what it is built from; not of what only its tests, examples and benchmarks use.
     pub dependencies: BTreeSet<String>,
-    /// Ids of what only its tests, examples and benchmarks use.
-    pub dev_dependencies: BTreeSet<String>,
 }
 
 /// Every package by its id.
@@ -58,14 +56,9 @@ fn graph(json: &Value) -> Option<Graph> {
     for node in json["resolve"]["nodes"].as_array()? {
         let package = graph.get_mut(node["id"].as_str()?)?;
         for dependency in node["deps"].as_array()? {
-            let id = dependency["pkg"].as_str()?.to_owned();
             let is_dev = |kind: &Value| kind["kind"] == "dev";
-            let kinds = dependency["dep_kinds"].as_array()?;
-            if kinds.iter().any(|kind| !is_dev(kind)) {
-                package.dependencies.insert(id.clone());
-            }
-            if kinds.iter().any(is_dev) {
-                package.dev_dependencies.insert(id);
+            if !dependency["dep_kinds"].as_array()?.iter().all(is_dev) {
+                package.dependencies.insert(dependency["pkg"].as_str()?.to_owned());
             }
         }
     }
