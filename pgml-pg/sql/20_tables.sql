@@ -19,7 +19,7 @@ CREATE TABLE pgml.snapshots (
     id bigserial PRIMARY KEY,
     relation_name text NOT NULL,
     y_column_name text[],
-    test_size real NOT NULL CONSTRAINT test_size_is_not_negative CHECK (test_size >= 0),
+    test_size real NOT NULL CONSTRAINT test_size_is_not_negative CHECK (test_size OPERATOR(pg_catalog.>=) 0),
     test_sampling pgml.sampling NOT NULL,
     status text NOT NULL,
     columns jsonb,

@@ -27,7 +27,9 @@ COMMENT ON FUNCTION pgml.python_package_version(text) IS 'An error always: no Py
 
 CREATE FUNCTION pgml.python_pip_freeze() RETURNS TABLE (package text)
 LANGUAGE sql VOLATILE STRICT PARALLEL SAFE
-AS $$ SELECT ''::pg_catalog.text WHERE false $$;
+BEGIN ATOMIC
+    SELECT ''::pg_catalog.text WHERE false;
+END;
 COMMENT ON FUNCTION pgml.python_pip_freeze() IS 'No rows: no Python package is used';
 
 CREATE FUNCTION pgml.activate_venv(venv text) RETURNS boolean

@@ -3,5 +3,6 @@
 //! Each test is `#[ignore]`d for plain `cargo test`, because it needs a server; `cargo xtask test` runs them all.
 
 mod store;
+mod symbols;
 mod throwaway;
 mod upgrade;

@@ -5,7 +5,6 @@
 mod array_interface;
 pub mod document;
 mod library;
-pub mod lightgbm;
 pub mod ubjson;
 pub mod xgboost;
 

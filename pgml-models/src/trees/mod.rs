@@ -9,7 +9,6 @@ mod descend;
 pub mod flat;
 pub mod grower;
 pub mod histogram;
-pub mod sort;
 mod stored;
 #[cfg(test)]
 mod tests;
