@@ -17,7 +17,7 @@ FROM pgml.models ORDER BY id DESC LIMIT 1;
 -- It answers at once, to every session. Five images, and what the model reads in them.
 WITH images AS (
     SELECT row_number() OVER () AS n, image, target, pgml.predict('Handwritten digits', image) AS reads
-    FROM (SELECT * FROM pgml.digits OFFSET 1000 LIMIT 5) AS some
+    FROM (SELECT * FROM pgml.digits OFFSET 1000 LIMIT 5) AS chosen
 ), lines AS (
     SELECT n, y, (SELECT string_agg(repeat(substr(' ·░▒▓█', 1 + image[y][x] * 5 / 16, 1), 2), '' ORDER BY x)
                   FROM generate_series(1, 8) AS x) AS line

@@ -22,6 +22,7 @@ mod labels;
 mod libraries;
 mod message;
 mod owner;
+mod progress;
 mod relation;
 mod report;
 mod row;

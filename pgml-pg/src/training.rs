@@ -1,5 +1,7 @@
 //! The way of one `pgml.train`: find what to train on, train on a thread of its own, store, deploy if better.
 
+use std::sync::Arc;
+
 use pgml_core::deploy::{Decision, decide};
 use pgml_core::preprocess::Settings;
 use pgml_core::run::Level;
@@ -17,7 +19,7 @@ use crate::compute::run_on_thread;
 use crate::owner::as_owner;
 use crate::relation::{Relation, spi_error};
 use crate::spi_port::SpiPort;
-use crate::{guc, message};
+use crate::{guc, message, progress};
 
 /// What `pgml.train` was called with.
 pub struct Arguments {
@@ -67,6 +69,7 @@ pub fn train(arguments: Arguments) -> Result<Outcome> {
     let task = agree_on_task(&arguments, known.as_ref())?;
     let algorithm = choose_algorithm(&arguments.algorithm, task)?;
     check_runtime(arguments.runtime.as_deref())?;
+    let _shown = progress::Training::begin(&arguments.project, algorithm.name());
     let source = Source::find(&arguments, known.as_ref(), task)?;
 
     let trained = fit(&arguments, &source, algorithm, task)?;
@@ -224,7 +227,11 @@ fn snapshot_table(id: i64) -> String {
 fn fit(arguments: &Arguments, source: &Source, algorithm: &'static dyn Algorithm, task: Task) -> Result<Trained> {
     let settings = Settings::parse(&source.preprocess)?;
     let ignored: Vec<String> = settings.ignored().map(str::to_owned).collect();
-    let run = Run::new().with_seed(source.seed).with_threads(guc::max_threads()).with_memory_limit(guc::memory_limit());
+    let run = Run::new()
+        .with_seed(source.seed)
+        .with_threads(guc::max_threads())
+        .with_memory_limit(guc::memory_limit())
+        .with_reporter(Arc::new(progress::MainThread));
     crate::libraries::apply_paths();
     let (table, memory) = source.relation.read(&ignored, &run)?;
     let request = TrainRequest {

@@ -6,6 +6,7 @@ mod deploy;
 mod explore;
 mod metrics;
 mod predict;
+mod progress;
 mod system;
 mod train;
 mod vectors;

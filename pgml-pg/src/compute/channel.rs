@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pgml_core::run::{Level, Progress, Reporter};
 use pgml_core::{Error, ErrorKind, Result};
 
-use crate::message;
+use crate::{message, progress};
 
 /// At most one NOTICE with progress per this time.
 const NOTICE_INTERVAL: Duration = Duration::from_secs(1);
@@ -106,9 +106,10 @@ impl Inbox {
                 Level::Warning => message::warning(&text),
             }
         }
-        if self.last_notice.get().elapsed() >= NOTICE_INTERVAL {
-            let progress = self.wire.progress.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(progress) = progress {
+        let arrived = self.wire.progress.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(progress) = arrived {
+            progress::publish(progress);
+            if self.last_notice.get().elapsed() >= NOTICE_INTERVAL {
                 self.last_notice.set(Instant::now());
                 message::notice(&describe(progress));
             }

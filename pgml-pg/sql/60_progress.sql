@@ -1,0 +1,37 @@
+-- How far the trainings of all sessions have come.
+
+CREATE FUNCTION pgml.progress_table()
+RETURNS TABLE (
+    pid integer, database oid, backend_start timestamptz, project text, algorithm text, phase text,
+    done bigint, total bigint, started_at timestamptz, phase_started_at timestamptz
+)
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'progress_table_wrapper';
+COMMENT ON FUNCTION pgml.progress_table() IS 'Lists the trainings that sessions have shown; query the view pgml.progress instead.';
+
+-- A backend that died leaves its row behind: only those whose process still runs are shown.
+CREATE VIEW pgml.progress AS
+SELECT p.pid,
+       a.datname,
+       a.usename,
+       p.project,
+       p.algorithm,
+       p.phase,
+       p.done,
+       p.total,
+       p.done / NULLIF(p.seconds, 0) AS rate,
+       CASE WHEN p.done > 0 AND p.total >= p.done
+            THEN pg_catalog.make_interval(secs => p.seconds * (p.total - p.done) / p.done)
+       END AS estimate,
+       p.started_at
+FROM (
+    SELECT t.*,
+           pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - t.phase_started_at) AS seconds
+    FROM pgml.progress_table() AS t
+) AS p
+JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.pid AND a.backend_start = p.backend_start;
+COMMENT ON VIEW pgml.progress IS 'One row per running training: its phase, how much of it is done, how fast, and how long it will take.';
+COMMENT ON COLUMN pgml.progress.done IS 'Units done in this phase: rows read, candidates searched, rounds or trees trained';
+COMMENT ON COLUMN pgml.progress.total IS 'Units of this phase in all; NULL when not known';
+COMMENT ON COLUMN pgml.progress.rate IS 'Units a second in this phase';
+COMMENT ON COLUMN pgml.progress.estimate IS 'How long the rest of this phase will take at this rate';
