@@ -13,12 +13,13 @@ use pgml_core::{Algorithm, Entry, Result};
 // One line per algorithm, also while there are few: that is what an author adds.
 #[rustfmt::skip]
 pub static ALGORITHMS: &[&dyn Algorithm] = &[
-    &Entry::<algorithms::linear::Linear>::NEW,
-    &Entry::<algorithms::ridge::Ridge>::NEW,
-    &Entry::<algorithms::lasso::Lasso>::NEW,
     &Entry::<algorithms::elastic_net::ElasticNet>::NEW,
     &Entry::<algorithms::kmeans::Kmeans>::NEW,
+    &Entry::<algorithms::lasso::Lasso>::NEW,
+    &Entry::<algorithms::lightgbm::Lightgbm>::NEW,
+    &Entry::<algorithms::linear::Linear>::NEW,
     &Entry::<algorithms::pca::Pca>::NEW,
+    &Entry::<algorithms::ridge::Ridge>::NEW,
     &Entry::<algorithms::random_forest::RandomForest>::NEW,
     &Entry::<algorithms::xgboost::Xgboost>::NEW,
 ];

@@ -81,26 +81,32 @@ def rounded(x):
     return np.array([float(f"{v:.5g}") for v in x.ravel()]).reshape(x.shape)
 
 
+def grown(make, x, y):
+    """What trees of twenty seeds have in common: seeds only choose between equally good splits."""
+    fitted = [make(seed).fit(x, y) for seed in range(20)]
+    leaves = [int(tree.get_n_leaves()) for tree in fitted]
+    fits = [float(tree.score(x, y)) for tree in fitted]
+    return {"leaves": [min(leaves), max(leaves)], "fit": [min(fits), max(fits)]}
+
+
 def trees():
-    """Single trees on all rows and features: node counts, depths and training scores that hold up to ties."""
+    """Single trees on all rows and features, under every rule that stops their growth."""
     x, y = synthetic(600, 7, 77)
-    labels = (y > 0).astype(int) + (y > 0.6)
+    x, y = x[:400], y[:400]
+    labels, target = (y > 0).astype(int) + (y > 0.6), np.exp(y)
     cases = []
     for criterion in ["gini", "entropy"]:
         for extra in [{}, {"min_samples_leaf": 7}, {"max_depth": 4}, {"max_leaf_nodes": 20}, {"ccp_alpha": 0.004},
                       {"min_impurity_decrease": 0.005}, {"min_samples_split": 30}, {"min_weight_fraction_leaf": 0.02}]:
-            tree = DecisionTreeClassifier(criterion=criterion, random_state=0, **extra).fit(x[:400], labels[:400])
-            cases.append({"task": "classification", "params": {"criterion": criterion, **extra},
-                          "leaves": int(tree.get_n_leaves()), "depth": int(tree.get_depth()),
-                          "train": tree.score(x[:400], labels[:400]), "test": tree.score(x[400:], labels[400:])})
-    target = np.exp(y)
+            params = {"criterion": criterion, **extra}
+            made = grown(lambda seed: DecisionTreeClassifier(random_state=seed, **params), x, labels)
+            cases.append({"task": "classification", "params": params, **made})
     for criterion in ["squared_error", "poisson"]:
         for extra in [{}, {"min_samples_leaf": 7}, {"max_depth": 4}, {"max_leaf_nodes": 20}, {"ccp_alpha": 0.02},
                       {"min_impurity_decrease": 0.01}]:
-            tree = DecisionTreeRegressor(criterion=criterion, random_state=0, **extra).fit(x[:400], target[:400])
-            cases.append({"task": "regression", "params": {"criterion": criterion, **extra},
-                          "leaves": int(tree.get_n_leaves()), "depth": int(tree.get_depth()),
-                          "train": tree.score(x[:400], target[:400]), "test": tree.score(x[400:], target[400:])})
+            params = {"criterion": criterion, **extra}
+            made = grown(lambda seed: DecisionTreeRegressor(random_state=seed, **params), x, target)
+            cases.append({"task": "regression", "params": params, **made})
     return cases
 
 
@@ -110,8 +116,7 @@ def missing():
     holes = uniforms(600 * 7, 79).reshape(600, 7) < 0.15
     x = np.where(holes, np.nan, x)
     tree = DecisionTreeRegressor(random_state=0, min_samples_leaf=5).fit(x[:400], y[:400])
-    return {"leaves": int(tree.get_n_leaves()), "train": tree.score(x[:400], y[:400]),
-            "predictions": tree.predict(x[400:]).tolist()}
+    return {"leaves": int(tree.get_n_leaves()), "predictions": tree.predict(x[400:]).tolist()}
 
 
 def main():
@@ -139,4 +144,5 @@ def main():
         print(name, {k: (np.mean(v), np.std(v, ddof=1)) for k, v in data["scores"].items()}, file=sys.stderr)
 
 
-main()
+if __name__ == "__main__":
+    main()

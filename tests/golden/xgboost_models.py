@@ -61,7 +61,7 @@ def imports():
     classes = (np.abs(y) // 3 % 4).astype(int)
     cancer = load_breast_cancer(return_X_y=True)
     digits = load_digits(return_X_y=True)
-    diabetes = load_diabetes(return_X_y=True)
+    diabetes = load_diabetes(return_X_y=True, scaled=False)
     yield case("diabetes", {"max_depth": 3}, *diabetes, 6)
     yield case("breast cancer, ubj", {"max_depth": 3, "objective": "binary:logistic"}, *cancer, 6, "ubj")
     yield case("digits", {"max_depth": 2, "objective": "multi:softprob", "num_class": 10}, *digits, 2)
@@ -121,7 +121,7 @@ def early_stopped():
 
 def train(name, data, params, classifier=False, categorical=False, weight=False):
     x, y = {
-        "diabetes": lambda: load_diabetes(return_X_y=True),
+        "diabetes": lambda: load_diabetes(return_X_y=True, scaled=False),
         "breast_cancer": lambda: load_breast_cancer(return_X_y=True),
         "digits": lambda: load_digits(return_X_y=True),
         "mixed": lambda: mixed(400),

@@ -129,7 +129,12 @@ impl PrivateServer {
 pub fn create_database_with_extension(cluster: &Cluster, database: &str) -> Result<()> {
     cluster.query("postgres", &format!("CREATE DATABASE {database}"))?;
     let vector = if cluster.installation.has_pgvector() { "CREATE EXTENSION vector;\n" } else { "" };
-    cluster.query(database, &format!("{vector}CREATE EXTENSION pgml;")).map(drop)
+    let made = cluster.query(database, &format!("{vector}CREATE EXTENSION pgml;"));
+    if made.is_err() {
+        // Half a database would be taken for somebody's work next time. The first error is the one to report.
+        let _ = cluster.query("postgres", &format!("DROP DATABASE {database}"));
+    }
+    made.map(drop)
 }
 
 fn data_folder(version: PgVersion) -> Result<PathBuf> {

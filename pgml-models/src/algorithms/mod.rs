@@ -3,6 +3,7 @@
 pub mod elastic_net;
 pub mod kmeans;
 pub mod lasso;
+pub mod lightgbm;
 pub mod linear;
 pub mod pca;
 pub mod random_forest;

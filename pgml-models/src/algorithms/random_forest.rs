@@ -145,8 +145,11 @@ impl<'a> Fit<'a> {
             [classes] if self.data.n_classes() > 0 => {
                 let entropy = matches!(self.params.criterion.as_str(), "entropy" | "log_loss");
                 let impurity = if entropy { ClassImpurity::Entropy } else { ClassImpurity::Gini };
-                let criterion = ClassCriterion { n_classes: self.data.n_classes(), impurity };
-                self.trees(&binned, &criterion, |row, weight| ClassItem { weight, class: classes[row] as u32 })?
+                let item = |row: usize, weight| ClassItem { weight, class: classes[row] as u32 };
+                match self.data.n_classes() {
+                    2 => self.trees(&binned, &ClassCriterion::<[f64; 2]>::new(2, impurity), item)?,
+                    n => self.trees(&binned, &ClassCriterion::<Vec<f64>>::new(n, impurity), item)?,
+                }
             }
             [target] => {
                 self.trees(&binned, &ValueCriterion { loss }, |row, weight| ValueItem { weight, target: target[row] })?
@@ -164,7 +167,7 @@ impl<'a> Fit<'a> {
 
     fn trees<C: Criterion>(
         &self,
-        binned: &BinnedData<'_>,
+        binned: &BinnedData,
         criterion: &C,
         item: impl Fn(usize, f64) -> C::Item + Sync,
     ) -> Result<Vec<Grown>> {
@@ -221,19 +224,22 @@ impl<'a> Fit<'a> {
         let n_rows = self.data.n_rows();
         let _sums = self.run.reserve(8 * (n_rows * (width + 1)) as u64, "the out-of-bag score")?;
         let (mut sums, mut votes) = (vec![0.0; n_rows * width], vec![0_u32; n_rows]);
-        let (mut x, mut guess) = (Vec::new(), vec![0.0; width]);
+        let (mut x, mut guess) = (Vec::new(), vec![0.0; ROWS_AT_A_TIME * width]);
         for (tree, grown) in trees.iter().enumerate() {
             let counts = bootstrap.counts(&mut self.run.rng(tree as u64));
             let flat = flatten(std::slice::from_ref(grown), self.data.n_features(), width)?;
-            for row in (0..n_rows).filter(|row| counts[*row] == 0) {
-                if row % 1024 == 0 {
-                    self.run.check()?;
-                }
-                self.data.rows_into(row..row + 1, &mut x);
+            let spared: Vec<usize> = (0..n_rows).filter(|row| counts[*row] == 0).collect();
+            for rows in spared.chunks(ROWS_AT_A_TIME) {
+                self.run.check()?;
+                x.clear();
+                x.extend(rows.iter().flat_map(|row| self.data.features().iter().map(|f| f.values.get(*row))));
+                let guess = &mut guess[..rows.len() * width];
                 guess.fill(0.0);
-                flat.add_leaves(&x, &mut guess);
-                sums[row * width..][..width].iter_mut().zip(&guess).for_each(|(sum, y)| *sum += y);
-                votes[row] += 1;
+                flat.add_leaves(&x, guess);
+                for (row, guess) in rows.iter().zip(guess.chunks_exact(width)) {
+                    sums[row * width..][..width].iter_mut().zip(guess).for_each(|(sum, y)| *sum += y);
+                    votes[*row] += 1;
+                }
             }
         }
         if votes.contains(&0) {

@@ -5,6 +5,7 @@
 mod array_interface;
 pub mod document;
 mod library;
+pub mod lightgbm;
 pub mod ubjson;
 pub mod xgboost;
 

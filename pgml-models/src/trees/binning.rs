@@ -1,7 +1,7 @@
 //! Features as small integers: one byte per value, so that a node's statistics are a table of at most 255 bins.
 //!
 //! A feature of at most 255 distinct values keeps every one of them in a bin of its own, and its splits are exact. Others
-//! share bins of about equally many rows; the engine goes back to their values where bins are too coarse.
+//! share bins of about equally many rows; the engine goes back to the ranks of their values where bins are too coarse.
 
 use std::borrow::Cow;
 
@@ -13,16 +13,21 @@ pub const MAX_BINS: usize = 255;
 /// The bin of a missing value (NaN).
 pub const MISSING_BIN: u8 = 255;
 
+/// The rank of a missing value.
+pub const MISSING_RANK: u32 = u32::MAX;
+
 /// How many values are sorted between two looks at the cancel flag: about a millisecond.
 const SORT_CHUNK: usize = 1 << 15;
 
 /// One feature, binned.
 #[derive(Debug, Clone)]
-pub struct BinnedFeature<'a> {
-    /// The values, in row order, as trees compare them.
-    pub values: Cow<'a, [f32]>,
+pub struct BinnedFeature {
     /// The bin of each row.
     pub bins: Vec<u8>,
+    /// The rank of each row's value among the distinct ones; [`MISSING_RANK`] where it is missing. Empty where bins say it.
+    pub ranks: Vec<u32>,
+    /// The distinct values, ascending. Empty where bins say it.
+    pub distinct: Vec<f32>,
     /// The smallest value in each bin.
     pub low: Vec<f32>,
     /// The largest value in each bin.
@@ -31,7 +36,7 @@ pub struct BinnedFeature<'a> {
     pub is_exact: bool,
 }
 
-impl BinnedFeature<'_> {
+impl BinnedFeature {
     /// The threshold between two bins that are neighbours among the rows at hand: those of `left` are at most it.
     #[must_use]
     pub fn threshold(&self, left: u8, right: u8) -> f32 {
@@ -48,18 +53,18 @@ pub fn midpoint(low: f32, high: f32) -> f32 {
 
 /// All features, binned.
 #[derive(Debug, Clone)]
-pub struct BinnedData<'a> {
+pub struct BinnedData {
     /// The features, in column order.
-    pub features: Vec<BinnedFeature<'a>>,
+    pub features: Vec<BinnedFeature>,
 }
 
-impl<'a> BinnedData<'a> {
+impl BinnedData {
     /// Bins every feature of `data`, in parallel over features in the calling thread's pool.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidData`](pgml_core::ErrorKind::InvalidData) when a value is infinite or too large for a 32-bit
     /// float; [`ErrorKind::Cancelled`](pgml_core::ErrorKind::Cancelled).
-    pub fn new(data: &'a Dataset, run: &Run) -> Result<Self> {
+    pub fn new(data: &Dataset, run: &Run) -> Result<Self> {
         let features = data.features().par_iter().map(|feature| bin(feature, run)).collect::<Result<_>>()?;
         Ok(Self { features })
     }
@@ -67,13 +72,13 @@ impl<'a> BinnedData<'a> {
     /// Bytes that [`BinnedData::new`] will take for `data`.
     #[must_use]
     pub fn bytes_for(data: &Dataset) -> u64 {
-        let per_row = |f: &Feature| if matches!(f.values, Floats::F32(_)) { 1 } else { 5 };
-        data.features().iter().map(per_row).sum::<u64>() * data.n_rows() as u64
+        // A byte for the bin, four for the rank and four for a distinct value.
+        9 * data.n_features() as u64 * data.n_rows() as u64
     }
 }
 
-fn bin<'a>(feature: &'a Feature, run: &Run) -> Result<BinnedFeature<'a>> {
-    let values: Cow<'a, [f32]> = match &feature.values {
+fn bin(feature: &Feature, run: &Run) -> Result<BinnedFeature> {
+    let values: Cow<'_, [f32]> = match &feature.values {
         Floats::F32(values) => Cow::Borrowed(values),
         Floats::F64(values) => Cow::Owned(values.iter().map(|x| *x as f32).collect()),
     };
@@ -82,15 +87,25 @@ fn bin<'a>(feature: &'a Feature, run: &Run) -> Result<BinnedFeature<'a>> {
         let what = if given.is_infinite() { "which is infinite" } else { "which exceeds a 32-bit float" };
         bail!(InvalidData, "feature \"{}\" has the value {given:e}, {what}", feature.name);
     }
-    let distinct = count_distinct(&values, run)?;
-    let is_exact = distinct.len() <= MAX_BINS;
-    let (low, high) = if is_exact { distinct.iter().map(|(x, _)| (*x, *x)).unzip() } else { equal_bins(&distinct) };
+    let counts = count_distinct(&values, run)?;
+    let is_exact = counts.len() <= MAX_BINS;
+    let (low, high) = if is_exact { counts.iter().map(|(x, _)| (*x, *x)).unzip() } else { equal_bins(&counts) };
+    let distinct = if is_exact { Vec::new() } else { counts.iter().map(|(x, _)| *x).collect() };
     let mut bins = Vec::with_capacity(values.len());
+    let mut ranks = Vec::with_capacity(if is_exact { 0 } else { values.len() });
     for chunk in values.chunks(SORT_CHUNK) {
         run.check()?;
         bins.extend(chunk.iter().map(|x| bin_of(*x, &high)));
+        if !is_exact {
+            ranks.extend(chunk.iter().map(|x| rank_of(*x, &distinct)));
+        }
     }
-    Ok(BinnedFeature { values, bins, low, high, is_exact })
+    Ok(BinnedFeature { bins, ranks, distinct, low, high, is_exact })
+}
+
+/// The position of `x` among `distinct` values.
+fn rank_of(x: f32, distinct: &[f32]) -> u32 {
+    if x.is_nan() { MISSING_RANK } else { distinct.partition_point(|other| *other < x) as u32 }
 }
 
 /// The bin of `x`: the first whose largest value is not smaller.
@@ -163,9 +178,8 @@ fn equal_bins(distinct: &[(f32, u32)]) -> (Vec<f32>, Vec<f32>) {
 mod tests {
     use super::*;
 
-    fn binned(values: Vec<f64>) -> Result<BinnedFeature<'static>> {
-        let feature = Feature::new("x", values);
-        bin(&feature, &Run::new()).map(|b| BinnedFeature { values: Cow::Owned(b.values.into_owned()), ..b })
+    fn binned(values: Vec<f64>) -> Result<BinnedFeature> {
+        bin(&Feature::new("x", values), &Run::new())
     }
 
     #[test]
@@ -181,12 +195,13 @@ mod tests {
     fn many_distinct_values_fill_bins_of_equal_size_in_order() {
         let mut rng = Run::new().rng(0);
         let values: Vec<f64> = (0..100_000).map(|_| rng.f64()).collect();
-        let feature = binned(values).expect("finite");
+        let feature = binned(values.clone()).expect("finite");
         assert_eq!((feature.high.len(), feature.is_exact), (MAX_BINS, false));
         let mut counts = [0_usize; MAX_BINS];
-        for (value, bin) in feature.values.iter().zip(&feature.bins) {
-            let bin = usize::from(*bin);
-            assert!(feature.low[bin] <= *value && *value <= feature.high[bin]);
+        for ((value, bin), rank) in values.iter().zip(&feature.bins).zip(&feature.ranks) {
+            let (value, bin) = (*value as f32, usize::from(*bin));
+            assert!(feature.low[bin] <= value && value <= feature.high[bin]);
+            assert_eq!(feature.distinct[*rank as usize], value);
             counts[bin] += 1;
         }
         assert!(counts.iter().all(|n| (380..=404).contains(n)), "{counts:?}");

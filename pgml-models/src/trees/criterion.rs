@@ -4,10 +4,18 @@
 //! a split gains `score(left) + score(right) − score(node)`. That holds for impurities (whose part that no split can
 //! change cancels) as for the Newton step of gradient boosting.
 
+use std::marker::PhantomData;
+
 /// Judges splits by the sums of the rows on either side.
 pub trait Criterion: Sync {
     /// What the engine carries along for each row, so that summing needs no look-up.
     type Item: Copy + Send + Sync;
+
+    /// Where a sum is kept: an array of fixed length stays in registers, a vector has any length.
+    type Sum: Default + Clone + AsRef<[f64]> + AsMut<[f64]>;
+
+    /// The sum of no rows, of [`Criterion::width`] numbers.
+    fn zero(&self) -> Self::Sum;
 
     /// How many numbers a sum has.
     fn width(&self) -> usize;
@@ -50,16 +58,49 @@ pub enum ClassImpurity {
 }
 
 /// Classification: a sum holds the weight of each class, a leaf the share of each class.
+///
+/// `S` keeps the sums: `[f64; 2]` for two classes, `Vec<f64>` for any number.
 #[derive(Debug, Clone, Copy)]
-pub struct ClassCriterion {
-    /// How many classes there are.
-    pub n_classes: usize,
-    /// What is to be lowered.
-    pub impurity: ClassImpurity,
+pub struct ClassCriterion<S> {
+    n_classes: usize,
+    impurity: ClassImpurity,
+    sums: PhantomData<fn() -> S>,
 }
 
-impl Criterion for ClassCriterion {
+impl<S> ClassCriterion<S> {
+    /// Tells apart `n_classes` classes by lowering `impurity`.
+    #[must_use]
+    pub fn new(n_classes: usize, impurity: ClassImpurity) -> Self {
+        Self { n_classes, impurity, sums: PhantomData }
+    }
+}
+
+/// Sums of two numbers or of any number.
+pub trait ClassSum: Default + Clone + AsRef<[f64]> + AsMut<[f64]> {
+    /// Zeros for `n_classes` classes.
+    fn zeros(n_classes: usize) -> Self;
+}
+
+impl ClassSum for [f64; 2] {
+    fn zeros(n_classes: usize) -> Self {
+        debug_assert_eq!(n_classes, 2, "an array of two for two classes");
+        [0.0; 2]
+    }
+}
+
+impl ClassSum for Vec<f64> {
+    fn zeros(n_classes: usize) -> Self {
+        vec![0.0; n_classes]
+    }
+}
+
+impl<S: ClassSum> Criterion for ClassCriterion<S> {
     type Item = ClassItem;
+    type Sum = S;
+
+    fn zero(&self) -> S {
+        S::zeros(self.n_classes)
+    }
 
     fn width(&self) -> usize {
         self.n_classes
@@ -140,6 +181,11 @@ pub struct ValueCriterion {
 
 impl Criterion for ValueCriterion {
     type Item = ValueItem;
+    type Sum = [f64; 2];
+
+    fn zero(&self) -> [f64; 2] {
+        [0.0; 2]
+    }
 
     fn width(&self) -> usize {
         2
@@ -194,6 +240,11 @@ pub struct JointCriterion<'a> {
 
 impl Criterion for JointCriterion<'_> {
     type Item = JointItem;
+    type Sum = Vec<f64>;
+
+    fn zero(&self) -> Vec<f64> {
+        vec![0.0; 1 + self.targets.len()]
+    }
 
     fn width(&self) -> usize {
         1 + self.targets.len()
@@ -249,6 +300,11 @@ pub struct NewtonCriterion {
 
 impl Criterion for NewtonCriterion {
     type Item = GradientItem;
+    type Sum = [f64; 2];
+
+    fn zero(&self) -> [f64; 2] {
+        [0.0; 2]
+    }
 
     fn width(&self) -> usize {
         2
@@ -296,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_gini_split_gains_the_weighted_fall_of_impurity() {
-        let gini = ClassCriterion { n_classes: 2, impurity: ClassImpurity::Gini };
+        let gini = ClassCriterion::<[f64; 2]>::new(2, ClassImpurity::Gini);
         // Impurity of (3, 1) is 1 − 9/16 − 1/16 = 0.375, of (1, 1) 0.5, of (2, 0) 0: the fall is 4·0.375 − 2·0.5.
         let gain = gini.score(&[2.0, 0.0]) + gini.score(&[1.0, 1.0]) - gini.score(&[3.0, 1.0]);
         assert!((gain - 0.5).abs() < 1e-12, "{gain}");
@@ -304,7 +360,7 @@ mod tests {
 
     #[test]
     fn an_entropy_split_gains_the_mutual_information_in_bits() {
-        let entropy = ClassCriterion { n_classes: 2, impurity: ClassImpurity::Entropy };
+        let entropy = ClassCriterion::<Vec<f64>>::new(2, ClassImpurity::Entropy);
         let gain = entropy.score(&[2.0, 0.0]) + entropy.score(&[0.0, 2.0]) - entropy.score(&[2.0, 2.0]);
         assert!((gain - 4.0).abs() < 1e-12, "{gain}");
     }

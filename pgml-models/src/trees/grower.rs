@@ -6,9 +6,9 @@ use std::collections::BinaryHeap;
 use fastrand::Rng;
 use pgml_core::{Result, Run};
 
-use super::binning::{BinnedData, MISSING_BIN};
+use super::binning::{BinnedData, MISSING_BIN, MISSING_RANK};
 use super::criterion::Criterion;
-use super::histogram::{NodeRows, Search, SideLimits, Split};
+use super::histogram::{Last, NodeRows, Search, SideLimits, Split};
 use super::tree::{Branch, Node, Tree};
 
 /// How far a tree grows, and what its splits look at.
@@ -34,7 +34,7 @@ pub struct Growth {
 /// # Errors
 /// [`ErrorKind::Cancelled`](pgml_core::ErrorKind::Cancelled).
 pub fn grow<C: Criterion>(
-    data: &BinnedData<'_>,
+    data: &BinnedData,
     rows: Vec<u32>,
     items: Vec<C::Item>,
     criterion: &C,
@@ -53,7 +53,7 @@ pub fn grow<C: Criterion>(
         spare_items: items.clone(),
         rows,
         items,
-        total: vec![0.0; criterion.width()],
+        total: criterion.zero(),
         tree: Tree { nodes: Vec::new(), values: Vec::new(), weight: 0.0 },
     };
     let mut frontier = Frontier::new(growth.max_leaves.is_some());
@@ -78,7 +78,7 @@ pub fn bytes_for<C: Criterion>(n: usize) -> u64 {
 }
 
 struct Grower<'a, C: Criterion> {
-    data: &'a BinnedData<'a>,
+    data: &'a BinnedData,
     criterion: &'a C,
     growth: &'a Growth,
     search: Search<'a, C>,
@@ -90,7 +90,7 @@ struct Grower<'a, C: Criterion> {
     spare_rows: Vec<u32>,
     spare_items: Vec<C::Item>,
     /// The sum of the node at hand.
-    total: Vec<f64>,
+    total: C::Sum,
     tree: Tree,
 }
 
@@ -109,13 +109,14 @@ impl<C: Criterion> Grower<'_, C> {
     fn open(&mut self, start: usize, end: usize, depth: usize, rng: &mut Rng, run: &Run) -> Result<Option<Ripe>> {
         run.check()?;
         let items = &self.items[start..end];
-        self.total.fill(0.0);
-        items.iter().for_each(|item| self.criterion.add(*item, &mut self.total));
-        let score = self.criterion.score(&self.total);
+        let total = self.total.as_mut();
+        total.fill(0.0);
+        items.iter().for_each(|item| self.criterion.add(*item, total));
+        let score = self.criterion.score(total);
         let node = self.tree.nodes.len() as u32;
         self.tree.nodes.push(Node { branch: None, n_rows: (end - start) as u32, score });
-        self.criterion.leaf(&self.total, &mut self.tree.values);
-        let weight = self.criterion.weight(&self.total);
+        self.criterion.leaf(total, &mut self.tree.values);
+        let weight = self.criterion.weight(total);
         if node == 0 {
             self.tree.weight = weight;
         }
@@ -140,11 +141,14 @@ impl<C: Criterion> Grower<'_, C> {
 
     /// The best split among features drawn at random: as many as asked for, and on until one of them varies.
     fn best_split(&mut self, start: usize, end: usize, rng: &mut Rng, run: &Run) -> Result<Option<Split>> {
-        let node = NodeRows { rows: &self.rows[start..end], items: &self.items[start..end], total: &self.total };
+        let node =
+            NodeRows { rows: &self.rows[start..end], items: &self.items[start..end], total: self.total.as_ref() };
         let n_features = self.features.len();
         let (mut best, mut any_varies) = (None, false);
         for drawn in 0..n_features {
-            if drawn >= self.growth.max_features && any_varies {
+            // Two rows are told apart equally well by any feature that varies.
+            let is_enough = drawn >= self.growth.max_features || (node.rows.len() == 2 && best.is_some());
+            if is_enough && any_varies {
                 break;
             }
             if node.rows.len() > 4096 {
@@ -176,16 +180,15 @@ impl<C: Criterion> Grower<'_, C> {
     fn partition(&mut self, start: usize, end: usize, split: &Split) -> usize {
         let feature = &self.data.features[split.feature as usize];
         let missing_left = split.missing_left.unwrap_or(false);
-        if let Some(last_bin) = split.last_bin {
-            self.partition_by(start, end, |row| {
+        match split.last {
+            Last::Bin(last) => self.partition_by(start, end, |row| {
                 let bin = feature.bins[row as usize];
-                bin <= last_bin || (missing_left && bin == MISSING_BIN)
-            })
-        } else {
-            self.partition_by(start, end, |row| {
-                let value = feature.values[row as usize];
-                value <= split.threshold || (missing_left && value.is_nan())
-            })
+                bin <= last || (missing_left && bin == MISSING_BIN)
+            }),
+            Last::Rank(last) => self.partition_by(start, end, |row| {
+                let rank = feature.ranks[row as usize];
+                rank <= last || (missing_left && rank == MISSING_RANK)
+            }),
         }
     }
 

@@ -4,8 +4,9 @@
 //! a split there is. Where the node has rows whose value is missing, the pass is made twice: with them on the right, and
 //! on the left.
 
-use super::binning::{BinnedFeature, MAX_BINS, MISSING_BIN, midpoint};
+use super::binning::{BinnedFeature, MAX_BINS, MISSING_BIN, MISSING_RANK, midpoint};
 use super::criterion::Criterion;
+use super::sort::{self, RankSort};
 
 /// Most rows that are sorted by value where bins hold several values. Up to here splits are exact, and trees those of an
 /// exact search; in larger nodes a bin is a fraction of a percent of the rows.
@@ -18,12 +19,21 @@ pub struct Split {
     pub feature: u32,
     /// Rows with at most this value go left; infinity when only missing values go right.
     pub threshold: f32,
-    /// The last bin that goes left, where bins decide as the threshold does.
-    pub last_bin: Option<u8>,
+    /// The same in bins or ranks.
+    pub last: Last,
     /// Whether missing values go left; `None` when the node has none.
     pub missing_left: Option<bool>,
     /// The score of both sides together.
     pub score: f64,
+}
+
+/// The last that goes left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// A bin.
+    Bin(u8),
+    /// The rank of a value.
+    Rank(u32),
 }
 
 /// What either side of a split must have.
@@ -33,22 +43,6 @@ pub struct SideLimits {
     pub min_rows: usize,
     /// The least weight.
     pub min_weight: f64,
-}
-
-/// Searches splits; its buffers serve every node of a tree.
-#[derive(Debug)]
-pub struct Search<'a, C> {
-    criterion: &'a C,
-    limits: SideLimits,
-    /// Per bin: how many rows, then their sum.
-    histogram: Vec<f64>,
-    /// Value and position of each row, so that integers sort as values do.
-    keys: Vec<u64>,
-    /// The sum of rows whose value is missing.
-    missing: Vec<f64>,
-    n_missing: usize,
-    left: Vec<f64>,
-    right: Vec<f64>,
 }
 
 /// The rows of a node.
@@ -62,19 +56,32 @@ pub struct NodeRows<'a, I> {
     pub total: &'a [f64],
 }
 
+/// Searches splits; its buffers serve every node of a tree.
+pub struct Search<'a, C: Criterion> {
+    criterion: &'a C,
+    limits: SideLimits,
+    /// Per bin: how many rows, then their sum.
+    histogram: Vec<f64>,
+    keys: RankSort,
+    /// The sum of rows whose value is missing.
+    missing: C::Sum,
+    n_missing: usize,
+    left: C::Sum,
+    right: C::Sum,
+}
+
 impl<'a, C: Criterion> Search<'a, C> {
     /// A search by `criterion` for splits whose sides keep `limits`.
     pub fn new(criterion: &'a C, limits: SideLimits) -> Self {
-        let width = criterion.width();
         Self {
             criterion,
             limits,
-            histogram: vec![0.0; (MAX_BINS + 1) * (width + 1)],
-            keys: Vec::new(),
-            missing: vec![0.0; width],
+            histogram: vec![0.0; (MAX_BINS + 1) * (criterion.width() + 1)],
+            keys: RankSort::default(),
+            missing: criterion.zero(),
             n_missing: 0,
-            left: vec![0.0; width],
-            right: vec![0.0; width],
+            left: criterion.zero(),
+            right: criterion.zero(),
         }
     }
 
@@ -84,29 +91,29 @@ impl<'a, C: Criterion> Search<'a, C> {
         &mut self,
         node: &NodeRows<'_, C::Item>,
         index: u32,
-        feature: &BinnedFeature<'_>,
+        feature: &BinnedFeature,
         best: &mut Option<Split>,
     ) -> bool {
         if !feature.is_exact && node.rows.len() <= SORTED_ROWS {
-            return self.by_values(node, index, feature, best);
+            return self.by_ranks(node, index, feature, best);
         }
         let n_filled = self.fill(node, feature);
         if !feature.is_exact && n_filled == 1 {
-            return self.by_values(node, index, feature, best);
+            return self.by_ranks(node, index, feature, best);
         }
         if n_filled + usize::from(self.n_missing > 0) < 2 {
             return false;
         }
-        self.by_bins(node, index, feature, best, false);
+        self.along_bins(node, index, feature, best, false);
         if self.n_missing > 0 {
-            self.by_bins(node, index, feature, best, true);
+            self.along_bins(node, index, feature, best, true);
         }
         true
     }
 
     /// Sums the node's rows per bin; returns how many bins are filled, the missing one not counted.
-    fn fill(&mut self, node: &NodeRows<'_, C::Item>, feature: &BinnedFeature<'_>) -> usize {
-        let stride = self.left.len() + 1;
+    fn fill(&mut self, node: &NodeRows<'_, C::Item>, feature: &BinnedFeature) -> usize {
+        let stride = node.total.len() + 1;
         let n_bins = feature.high.len();
         self.histogram[..n_bins * stride].fill(0.0);
         let missing_from = usize::from(MISSING_BIN) * stride;
@@ -118,160 +125,160 @@ impl<'a, C: Criterion> Search<'a, C> {
             self.criterion.add(*item, &mut cell[1..]);
         }
         self.n_missing = self.histogram[missing_from] as usize;
-        self.missing.copy_from_slice(&self.histogram[missing_from + 1..]);
+        self.missing.as_mut().copy_from_slice(&self.histogram[missing_from + 1..]);
         self.histogram[..n_bins * stride].chunks_exact(stride).filter(|cell| cell[0] > 0.0).count()
     }
 
-    fn by_bins(
+    fn along_bins(
         &mut self,
         node: &NodeRows<'_, C::Item>,
         index: u32,
-        feature: &BinnedFeature<'_>,
+        feature: &BinnedFeature,
         best: &mut Option<Split>,
         missing_left: bool,
     ) {
-        let stride = self.left.len() + 1;
-        let mut n_left = self.start(missing_left);
+        let mut pass = self.pass(node, index, missing_left);
         let mut last = None;
-        for bin in 0..feature.high.len() {
-            let count = self.histogram[bin * stride];
-            if count == 0.0 {
+        for (bin, cell) in self.histogram.chunks_exact(node.total.len() + 1).take(feature.high.len()).enumerate() {
+            if cell[0] == 0.0 {
                 continue;
             }
-            if let Some(last) = last
-                && let Some(score) = self.score(node, n_left, best)
-            {
-                let threshold = feature.threshold(last, bin as u8);
-                *best = Some(self.split(index, threshold, Some(last), missing_left, score));
+            let bin = bin as u8;
+            if let Some(last) = last {
+                pass.offer(best, Last::Bin(last), || feature.threshold(last, bin));
             }
-            let cell = &self.histogram[bin * stride + 1..][..stride - 1];
-            self.left.iter_mut().zip(cell).for_each(|(sum, x)| *sum += x);
-            n_left += count as usize;
-            last = Some(bin as u8);
+            pass.left.as_mut().iter_mut().zip(&cell[1..]).for_each(|(sum, x)| *sum += x);
+            pass.n_left += cell[0] as usize;
+            last = Some(bin);
         }
-        self.missing_alone(node, index, n_left, best, missing_left, Some(MISSING_BIN - 1));
+        pass.offer_missing_alone(best, Last::Bin(MISSING_BIN - 1));
+        (self.left, self.right) = pass.give_back();
     }
 
-    fn by_values(
+    fn by_ranks(
         &mut self,
         node: &NodeRows<'_, C::Item>,
         index: u32,
-        feature: &BinnedFeature<'_>,
+        feature: &BinnedFeature,
         best: &mut Option<Split>,
     ) -> bool {
-        let mut keys = std::mem::take(&mut self.keys);
-        keys.clear();
-        self.missing.fill(0.0);
+        self.keys.clear();
+        self.missing.as_mut().fill(0.0);
         self.n_missing = 0;
         for (position, (row, item)) in node.rows.iter().zip(node.items).enumerate() {
-            let value = feature.values[*row as usize];
-            if value.is_nan() {
+            let rank = feature.ranks[*row as usize];
+            if rank == MISSING_RANK {
                 self.n_missing += 1;
-                self.criterion.add(*item, &mut self.missing);
+                self.criterion.add(*item, self.missing.as_mut());
             } else {
-                keys.push(u64::from(ordered_bits(value)) << 32 | position as u64);
+                self.keys.push(rank, position as u32);
             }
         }
-        keys.sort_unstable();
-        let differ = keys.first().map(|key| key >> 32) != keys.last().map(|key| key >> 32);
+        let keys = self.keys.sorted();
+        let differ = keys.first().map(|key| sort::rank(*key)) != keys.last().map(|key| sort::rank(*key));
         let varies = differ || (self.n_missing > 0 && !keys.is_empty());
         if varies {
-            self.along_keys(node, index, &keys, best, false);
+            self.along_ranks(node, index, feature, best, false);
             if self.n_missing > 0 {
-                self.along_keys(node, index, &keys, best, true);
+                self.along_ranks(node, index, feature, best, true);
             }
         }
-        self.keys = keys;
         varies
     }
 
-    fn along_keys(
+    fn along_ranks(
         &mut self,
         node: &NodeRows<'_, C::Item>,
         index: u32,
-        keys: &[u64],
+        feature: &BinnedFeature,
         best: &mut Option<Split>,
         missing_left: bool,
     ) {
-        let mut n_left = self.start(missing_left);
-        let mut last = keys.first().map_or(0, |key| key >> 32);
+        let mut pass = self.pass(node, index, missing_left);
+        let keys = self.keys.keys();
+        let mut last = keys.first().map_or(0, |key| sort::rank(*key));
         for key in keys {
-            if key >> 32 != last {
-                if let Some(score) = self.score(node, n_left, best) {
-                    let threshold = midpoint(value_of(last as u32), value_of((key >> 32) as u32));
-                    *best = Some(self.split(index, threshold, None, missing_left, score));
-                }
-                last = key >> 32;
+            let rank = sort::rank(*key);
+            if rank != last {
+                let threshold = || midpoint(feature.distinct[last as usize], feature.distinct[rank as usize]);
+                pass.offer(best, Last::Rank(last), threshold);
+                last = rank;
             }
-            self.criterion.add(node.items[*key as u32 as usize], &mut self.left);
-            n_left += 1;
+            self.criterion.add(node.items[sort::position(*key)], pass.left.as_mut());
+            pass.n_left += 1;
         }
-        self.missing_alone(node, index, n_left, best, missing_left, None);
+        pass.offer_missing_alone(best, Last::Rank(MISSING_RANK - 1));
+        (self.left, self.right) = pass.give_back();
     }
 
     /// Begins a pass: only the missing rows, or none, are on the left.
-    fn start(&mut self, missing_left: bool) -> usize {
+    fn pass<'n>(&mut self, node: &'n NodeRows<'n, C::Item>, feature: u32, missing_left: bool) -> Pass<'n, C>
+    where
+        'a: 'n,
+    {
+        let (mut left, right) = (std::mem::take(&mut self.left), std::mem::take(&mut self.right));
         if missing_left {
-            self.left.copy_from_slice(&self.missing);
-            self.n_missing
+            left.as_mut().copy_from_slice(self.missing.as_ref());
         } else {
-            self.left.fill(0.0);
-            0
+            left.as_mut().fill(0.0);
+        }
+        Pass {
+            criterion: self.criterion,
+            limits: self.limits,
+            n_rows: node.rows.len(),
+            total: node.total,
+            feature,
+            missing_left: (self.n_missing > 0).then_some(missing_left),
+            n_left: if missing_left { self.n_missing } else { 0 },
+            left,
+            right,
+        }
+    }
+}
+
+/// One pass along a feature: rows move from the right side to the left.
+struct Pass<'a, C: Criterion> {
+    criterion: &'a C,
+    limits: SideLimits,
+    n_rows: usize,
+    total: &'a [f64],
+    feature: u32,
+    missing_left: Option<bool>,
+    n_left: usize,
+    left: C::Sum,
+    right: C::Sum,
+}
+
+impl<C: Criterion> Pass<'_, C> {
+    /// Takes the split between the rows on the left and the others for the best, if it is allowed and better.
+    #[inline(always)]
+    fn offer(&mut self, best: &mut Option<Split>, last: Last, threshold: impl FnOnce() -> f32) {
+        if self.n_left < self.limits.min_rows || self.n_rows - self.n_left < self.limits.min_rows {
+            return;
+        }
+        let (left, right) = (self.left.as_ref(), self.right.as_mut());
+        right.iter_mut().zip(self.total).zip(left).for_each(|((right, total), left)| *right = total - left);
+        let min_weight = self.limits.min_weight;
+        if min_weight > 0.0 && self.criterion.weight(left).min(self.criterion.weight(right)) < min_weight {
+            return;
+        }
+        let score = self.criterion.score(left) + self.criterion.score(right);
+        if score > best.map_or(f64::NEG_INFINITY, |best| best.score) {
+            let (feature, missing_left) = (self.feature, self.missing_left);
+            *best = Some(Split { feature, threshold: threshold(), last, missing_left, score });
         }
     }
 
     /// Ends a pass with missing rows on the right: all others may go left.
-    fn missing_alone(
-        &mut self,
-        node: &NodeRows<'_, C::Item>,
-        index: u32,
-        n_left: usize,
-        best: &mut Option<Split>,
-        missing_left: bool,
-        last_bin: Option<u8>,
-    ) {
-        if self.n_missing > 0
-            && !missing_left
-            && let Some(score) = self.score(node, n_left, best)
-        {
-            *best = Some(self.split(index, f32::INFINITY, last_bin, false, score));
+    fn offer_missing_alone(&mut self, best: &mut Option<Split>, last: Last) {
+        if self.missing_left == Some(false) {
+            self.offer(best, last, || f32::INFINITY);
         }
     }
 
-    /// The score of the split between `left` and the rest of the node, if it is allowed and better than `best`.
-    #[inline]
-    fn score(&mut self, node: &NodeRows<'_, C::Item>, n_left: usize, best: &Option<Split>) -> Option<f64> {
-        if n_left < self.limits.min_rows || node.rows.len() - n_left < self.limits.min_rows {
-            return None;
-        }
-        for ((right, total), left) in self.right.iter_mut().zip(node.total).zip(&self.left) {
-            *right = total - left;
-        }
-        if self.limits.min_weight > 0.0
-            && (self.criterion.weight(&self.left) < self.limits.min_weight
-                || self.criterion.weight(&self.right) < self.limits.min_weight)
-        {
-            return None;
-        }
-        let score = self.criterion.score(&self.left) + self.criterion.score(&self.right);
-        (score > best.map_or(f64::NEG_INFINITY, |best| best.score)).then_some(score)
+    fn give_back(self) -> (C::Sum, C::Sum) {
+        (self.left, self.right)
     }
-
-    fn split(&self, feature: u32, threshold: f32, last_bin: Option<u8>, missing_left: bool, score: f64) -> Split {
-        let missing_left = (self.n_missing > 0).then_some(missing_left);
-        Split { feature, threshold, last_bin, missing_left, score }
-    }
-}
-
-/// Bits that compare as unsigned integers as the float does. Adding zero makes −0 and 0 equal.
-fn ordered_bits(value: f32) -> u32 {
-    let bits = (value + 0.0).to_bits();
-    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
-}
-
-/// The float that [`ordered_bits`] was made of.
-fn value_of(ordered: u32) -> f32 {
-    f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
 }
 
 #[cfg(test)]
@@ -302,7 +309,7 @@ mod tests {
     fn a_step_is_found_half_way() {
         let (split, _) = best_split(&[4.0, 1.0, 3.0, 2.0], &[9.0, 0.0, 9.0, 0.0], ANY);
         let split = split.expect("values differ");
-        assert_eq!((split.threshold, split.last_bin, split.missing_left, split.score), (2.5, Some(1), None, 162.0));
+        assert_eq!((split.threshold, split.last, split.missing_left, split.score), (2.5, Last::Bin(1), None, 162.0));
     }
 
     #[test]
@@ -337,16 +344,11 @@ mod tests {
         let x: Vec<f64> = (0..40_000).map(f64::from).collect();
         let y: Vec<f64> = x.iter().map(|x| f64::from(u8::from(*x > 20_000.0))).collect();
         let (split, _) = best_split(&x, &y, ANY);
-        assert!(split.is_some_and(|s| s.last_bin.is_some() && (s.threshold - 20_000.5).abs() < 157.0), "{split:?}");
+        assert!(
+            split.is_some_and(|s| matches!(s.last, Last::Bin(_)) && (s.threshold - 20_000.5).abs() < 157.0),
+            "{split:?}"
+        );
         let (split, _) = best_split(&x[8_000..32_000], &y[8_000..32_000], ANY);
-        assert_eq!(split.map(|s| (s.threshold, s.last_bin)), Some((20_000.5, None)));
-    }
-
-    #[test]
-    fn ordered_bits_keep_the_order_of_floats() {
-        let ascending = [f32::MIN, -1.5, -f32::MIN_POSITIVE, 0.0, f32::MIN_POSITIVE, 1.5, f32::MAX];
-        assert!(ascending.is_sorted_by_key(|x| ordered_bits(*x)));
-        assert!(ascending.iter().all(|x| value_of(ordered_bits(*x)) == *x));
-        assert_eq!(ordered_bits(-0.0), ordered_bits(0.0));
+        assert_eq!(split.map(|s| (s.threshold, s.last)), Some((20_000.5, Last::Rank(12_000))));
     }
 }

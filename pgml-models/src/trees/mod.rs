@@ -9,6 +9,7 @@ mod descend;
 pub mod flat;
 pub mod grower;
 pub mod histogram;
+pub mod sort;
 mod stored;
 #[cfg(test)]
 mod tests;

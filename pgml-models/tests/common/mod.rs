@@ -73,7 +73,8 @@ fn built_in_rows(name: &str) -> Dataset {
 /// The numbers under `key`, `null` being NaN.
 pub fn numbers(case: &Value, key: &str) -> Vec<f64> {
     let items = case[key].as_array().unwrap_or_else(|| panic!("{key} of {}", case["name"]));
-    items.iter().map(|x| x.as_f64().unwrap_or(f64::NAN)).collect()
+    let number = |x: &Value| if x == "inf" { f64::INFINITY } else { x.as_f64().unwrap_or(f64::NAN) };
+    items.iter().map(number).collect()
 }
 
 /// Class probabilities if the model has them, else predictions.
@@ -107,4 +108,15 @@ pub fn ulps(a: &[f64], b: &[f64]) -> u32 {
         .map(|(a, b)| key(*a).abs_diff(key(*b)) as u32)
         .max()
         .unwrap_or(0)
+}
+
+/// The largest distance in units of the last place of an `f64`; NaN equals NaN.
+pub fn ulps_f64(a: &[f64], b: &[f64]) -> u64 {
+    assert_eq!(a.len(), b.len());
+    let key = |x: f64| {
+        let bits = x.to_bits() as i64;
+        i128::from(if bits < 0 { i64::MIN.wrapping_sub(bits) } else { bits })
+    };
+    let pairs = a.iter().zip(b).filter(|(a, b)| !(a.is_nan() && b.is_nan()));
+    pairs.map(|(a, b)| key(*a).abs_diff(key(*b)) as u64).max().unwrap_or(0)
 }
