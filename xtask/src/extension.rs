@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::UNIX_EPOCH;
 
+use crate::checkout;
 use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::installation::Installation;
@@ -54,7 +55,7 @@ fn build(installation: &Installation) -> Result<Vec<u8>> {
     let identity = format!("{}\n{}", places::repository().display(), installation.pg_config.display());
     let owner = release.join(".pgml-library-owner");
     forget_foreign_library(&release, &owner, &identity);
-    run(&mut cargo_build(installation, &target)?)?;
+    run(&mut cargo_build(installation)?)?;
     let bytes = fs::read(&library).context(|| format!("reading {}", library.display()))?;
     let built = file_identity(&release).ok_or_else(|| Error::new("cargo built no libpgml.so"))?;
     fs::write(&owner, format!("{identity}\n{built}")).context(|| format!("writing {}", owner.display()))?;
@@ -77,8 +78,8 @@ fn file_identity(release: &Path) -> Option<String> {
     Some(format!("{} {}", file.len(), written.as_nanos()))
 }
 
-fn cargo_build(installation: &Installation, target: &Path) -> Result<Command> {
-    let mut cargo = cargo(target);
+fn cargo_build(installation: &Installation) -> Result<Command> {
+    let mut cargo = cargo()?;
     cargo.args(["build", "--release", "--package", "pgml-pg", "--features"]);
     cargo.arg(format!("pg{}", installation.version));
     bindgen_environment(installation, &mut cargo)?;
@@ -86,10 +87,15 @@ fn cargo_build(installation: &Installation, target: &Path) -> Result<Command> {
 }
 
 /// `cargo` in the repository, with the shared target folder.
-pub fn cargo(target: &Path) -> Command {
+///
+/// # Errors
+/// When the target folder cannot be named or written.
+pub fn cargo() -> Result<Command> {
+    let target = places::target()?;
+    checkout::claim(&target)?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(places::repository()).env("CARGO_TARGET_DIR", target);
-    cargo
+    Ok(cargo)
 }
 
 /// What pgrx's build script needs to read the server's headers.

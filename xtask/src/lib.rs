@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod arrows;
+pub mod checkout;
 pub mod cluster;
 pub mod commands;
 pub mod debian;

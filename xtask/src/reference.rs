@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use crate::error::{Context, Error, Result};
 use crate::extension::cargo;
@@ -22,7 +21,7 @@ pub fn generate(folder: &Path) -> Result<()> {
         return Err(Error::new(format!("there is no generator of reference pages ({GENERATOR})")));
     }
     fs::create_dir_all(folder).context(|| format!("creating {}", folder.display()))?;
-    let mut cargo: Command = cargo(&places::target()?);
+    let mut cargo = cargo()?;
     cargo.args(["run", "--release", "--quiet", "--package", "pgml-models", "--example", "reference", "--"]);
     run(cargo.arg(folder))
 }

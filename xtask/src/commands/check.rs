@@ -38,7 +38,7 @@ fn clippy_of_the_extension(version: PgVersion) -> Result<Command> {
 }
 
 fn in_repository() -> Result<Command> {
-    Ok(cargo(&places::target()?))
+    cargo()
 }
 
 fn complain(what: &str, found: Vec<String>) -> Result<()> {

@@ -8,7 +8,6 @@ use crate::commands::steps;
 use crate::error::{Context, Error, Result};
 use crate::extension::{self, cargo};
 use crate::installation::PgVersion;
-use crate::places;
 use crate::private_server::create_database_with_extension;
 use crate::process::line;
 use crate::step::step;
@@ -27,7 +26,7 @@ pub fn test(args: &mut Args) -> Result<()> {
     let mut tally = Tally::default();
     // One version is asked for while working on SQL: the crates' own tests have `cargo test`.
     if only.is_none() && filter.is_none() {
-        tally.run("the crates' tests", cargo_test().args(["test", "--release"]))?;
+        tally.run("the crates' tests", cargo()?.args(["test", "--release"]))?;
     }
     for version in versions {
         test_server(version, filter.as_deref(), &mut tally)?;
@@ -45,11 +44,11 @@ fn test_server(version: PgVersion, filter: Option<&str>, tally: &mut Tally) -> R
         command.env("PGML_TEST_PG", version.to_string());
         command.env("PGML_TEST_CONNECTION", server.connection()).env("PGML_TEST_TEMPLATE", TEMPLATE);
     };
-    let mut sql = cargo_test();
+    let mut sql = cargo()?;
     sql.args(["run", "--release", "--quiet", "--package", "pgml-tests", "--bin", "sql-tests", "--"]).args(filter);
     on_server(&mut sql);
     tally.run(&format!("SQL tests on PostgreSQL {version}"), &mut sql)?;
-    let mut process = cargo_test();
+    let mut process = cargo()?;
     process.args(["test", "--release", "--quiet", "--package", "pgml-tests", "--test", "process", "--", "--ignored"]);
     on_server(process.args(filter));
     tally.run(&format!("process tests on PostgreSQL {version}"), &mut process)
@@ -57,11 +56,6 @@ fn test_server(version: PgVersion, filter: Option<&str>, tally: &mut Tally) -> R
 
 /// The database that the tests' databases are copies of.
 const TEMPLATE: &str = "pgml_template";
-
-fn cargo_test() -> Command {
-    // A missing home is an error of `places::target`, reported before any test runs.
-    cargo(&places::target().unwrap_or_else(|_| places::repository().join("target")))
-}
 
 /// Counts over everything that ran, read from what the test programs print.
 #[derive(Default)]
