@@ -232,7 +232,7 @@ fn fit(arguments: &Arguments, source: &Source, algorithm: &'static dyn Algorithm
         .with_threads(guc::max_threads())
         .with_memory_limit(guc::memory_limit())
         .with_reporter(Arc::new(progress::MainThread));
-    crate::libraries::apply_paths();
+    crate::libraries::prepare();
     let (table, memory) = source.relation.read(&ignored, &run)?;
     let request = TrainRequest {
         algorithm,
