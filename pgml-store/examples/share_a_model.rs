@@ -11,12 +11,18 @@ use pgml_models::algorithm;
 use pgml_store::Store;
 use postgres::{Client, NoTls};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+/// The result of an example.
+pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let url = std::env::args().nth(1).or_else(|| std::env::var("PGML_URL").ok());
     let url = url.ok_or("usage: share_a_model <URL of a database with pgml>, or set PGML_URL")?;
-    let mut client = Client::connect(&url, NoTls)?;
+    share_both_ways(&url)
+}
+
+/// Stops with an error where Rust and SQL differ.
+pub fn share_both_ways(url: &str) -> Outcome<()> {
+    let mut client = Client::connect(url, NoTls)?;
     client.batch_execute("CREATE EXTENSION IF NOT EXISTS pgml")?;
     let patients = patients()?;
 

@@ -213,6 +213,17 @@ fn a_snapshot_is_read_as_it_was_written() -> Result<(), Failure> {
     Ok(())
 }
 
+#[expect(dead_code, reason = "a test has no arguments for the example's main")]
+#[path = "../../pgml-store/examples/share_a_model.rs"]
+mod share_a_model;
+
+#[test]
+#[ignore = "needs a server: cargo xtask test"]
+fn the_example_shares_a_model_both_ways() -> Result<(), Failure> {
+    let database = Server::from_environment()?.database()?;
+    share_a_model::share_both_ways(&database.connection()).map_err(|e| e.to_string().into())
+}
+
 #[test]
 #[ignore = "needs a server: cargo xtask test"]
 fn a_forest_trained_in_rust_is_the_same_forest_when_loaded() -> Result<(), Failure> {

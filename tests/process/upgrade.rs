@@ -158,11 +158,12 @@ fn what_users_built_on_the_schema_stays() -> Result<(), Failure> {
          INSERT INTO pgml.collections (name, project_id) VALUES ('documents', 6);
          CREATE TABLE vectors (v real[], length real GENERATED ALWAYS AS (pgml.norm_l2(v)) STORED);
          CREATE VIEW sums AS SELECT pgml.sum(v) AS total FROM vectors;
-         CREATE ROLE analyst; GRANT SELECT ON pgml.projects TO analyst;",
+         CREATE VIEW scored AS SELECT pgml.predict('Light', v) FROM vectors;
+         DROP ROLE IF EXISTS analyst; CREATE ROLE analyst; GRANT SELECT ON pgml.projects TO analyst;",
     )?;
     let result = client.batch_execute("ALTER EXTENSION pgml UPDATE");
     let granted = client.query_one("SELECT has_table_privilege('analyst', 'pgml.projects', 'SELECT')", &[]);
-    client.batch_execute("REVOKE ALL ON pgml.projects FROM analyst; DROP ROLE analyst")?;
+    client.batch_execute("DROP OWNED BY analyst; DROP ROLE analyst")?;
     result?;
     assert!(granted?.get::<_, bool>(0));
     client.batch_execute("INSERT INTO vectors VALUES ('{3,4}'), ('{5,12}')")?;
@@ -204,6 +205,11 @@ fn models_of_the_rust_runtime_predict_and_others_say_how_to_train_them_again() -
         let mut predicted = vec![0.0; rows.len()];
         predictor.predict(MatrixRef::new(&rows.concat(), 3)?, &mut predicted)?;
         let predictions: Vec<f64> = serde_json::from_value(predictions.clone())?;
+        for (row, theirs) in rows.iter().zip(&predictions) {
+            let row: Vec<f32> = row.iter().map(|x| *x as f32).collect();
+            let ours = client.query_one("SELECT pgml.predict($1::text, $2::real[])", &[project, &row])?;
+            assert!((ours.get::<_, f32>(0) - *theirs as f32).abs() <= 1e-6, "{project}: {row:?}");
+        }
         for (ours, theirs) in predicted.iter().zip(&predictions) {
             assert!((ours - theirs).abs() <= theirs.abs() * 3e-7, "{project}: {predicted:?} {predictions:?}");
         }
@@ -215,6 +221,10 @@ fn models_of_the_rust_runtime_predict_and_others_say_how_to_train_them_again() -
         let error = Store::new(&mut client).load_deployed(project, &pgml_models::algorithm).expect_err(project);
         assert_eq!(error.kind(), ErrorKind::NotSupported, "{error}");
         assert!(error.hint().is_some_and(|hint| hint.contains(call)), "{error}");
+        let error = client.query("SELECT pgml.predict($1::text, '{1,2,3}'::real[])", &[&project]).expect_err(project);
+        let error = error.as_db_error().ok_or("an error of the server")?;
+        assert_eq!(error.code().code(), "0A000");
+        assert!(error.hint().is_some_and(|hint| hint.contains(call)), "{error:?}");
     }
     Ok(())
 }

@@ -56,8 +56,9 @@ pub fn upgrade_script(sql: &Path) -> Result<String> {
     }
     let header = "\\echo Use \"ALTER EXTENSION pgml UPDATE\" to load this file. \\quit\n";
     Ok(concatenate(sql, header, &files)?
-        .replace("\nCREATE FUNCTION ", "\nCREATE OR REPLACE FUNCTION ")
-        .replace("\nCREATE AGGREGATE ", "\nCREATE OR REPLACE AGGREGATE "))
+        // Also within the strings that a DO block executes.
+        .replace("CREATE FUNCTION pgml.", "CREATE OR REPLACE FUNCTION pgml.")
+        .replace("CREATE AGGREGATE pgml.", "CREATE OR REPLACE AGGREGATE pgml."))
 }
 
 fn listed(path: &Path) -> Result<Vec<String>> {
@@ -107,11 +108,11 @@ mod tests {
         for name in ["types", "tables", "views", "before", "after"] {
             write(&format!("{name}.sql"), &format!("SELECT '{name}';\n"));
         }
-        write("functions.sql", "CREATE FUNCTION f() RETURNS text\n");
+        write("functions.sql", "CREATE FUNCTION pgml.f() RETURNS text\nEXECUTE 'CREATE FUNCTION pgml.g()'\n");
         let script = upgrade_script(&folder).expect("script");
         let names: Vec<&str> = script.lines().filter_map(|line| line.strip_prefix("-- ")).collect();
         assert_eq!(names, ["before.sql", "types.sql", "views.sql", "functions.sql", "after.sql"]);
-        assert!(script.contains("CREATE OR REPLACE FUNCTION f()"), "{script}");
+        assert!(!script.contains("CREATE FUNCTION"), "{script}");
         fs::remove_dir_all(&folder).expect("clean up");
     }
 }
