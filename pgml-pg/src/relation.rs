@@ -30,13 +30,15 @@ pub struct Column {
     pub nullable: bool,
     /// The internal name of its type (of its elements, for an array), through domains.
     pub type_name: String,
+    /// Its declared type as SQL writes it.
+    pub declared: String,
     kind: Kind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     Number(NumberType),
-    NumberArray(NumberType, pg_sys::Oid),
+    NumberArray(NumberType),
     /// `text`, `varchar`, `bpchar`, `name`: the bytes are the text.
     Text {
         trim: bool,
@@ -70,7 +72,8 @@ impl Relation {
                 let Some(column) = row.get::<String>(2).map_err(spi_error)? else { continue };
                 let base = row.get::<pg_sys::Oid>(4).map_err(spi_error)?.unwrap_or(pg_sys::InvalidOid);
                 let nullable = row.get::<bool>(3).map_err(spi_error)?.unwrap_or(true);
-                columns.push(Column::new(column, nullable, base, text(5)?, &text(6)?, &text(7)?));
+                let kind = Kind::of(base, &text(5)?, &text(6)?, &text(7)?);
+                columns.push(Column { name: column, nullable, type_name: text(5)?, declared: text(8)?, kind });
             }
             Ok((quoted, columns))
         })?;
@@ -131,28 +134,22 @@ impl Relation {
     }
 }
 
-impl Column {
-    fn new(
-        name: String,
-        nullable: bool,
-        base: pg_sys::Oid,
-        type_name: String,
-        category: &str,
-        element_category: &str,
-    ) -> Self {
+impl Kind {
+    /// How a column of the type `base` is read, whose name and category these are (the elements' for an array).
+    fn of(base: pg_sys::Oid, type_name: &str, category: &str, element_category: &str) -> Self {
         let is_array = category == "A";
-        let number = NumberType::from_name(&type_name);
-        let kind = match (number, type_name.as_str()) {
-            (Some(number), _) if is_array => Kind::NumberArray(number, number.oid()),
-            (Some(number), _) => Kind::Number(number),
-            (None, "vector" | "halfvec") if !is_array => Kind::Vector,
-            (None, "text" | "varchar" | "name" | "bpchar") if !is_array => Kind::Text { trim: type_name == "bpchar" },
-            (None, _) if category == "E" && element_category.is_empty() => Kind::Enum(base),
-            _ => Kind::Unsupported,
-        };
-        Self { name, nullable, type_name, kind }
+        match (NumberType::from_name(type_name), type_name) {
+            (Some(number), _) if is_array => Self::NumberArray(number),
+            (Some(number), _) => Self::Number(number),
+            (None, "vector" | "halfvec") if !is_array => Self::Vector,
+            (None, "text" | "varchar" | "name" | "bpchar") if !is_array => Self::Text { trim: type_name == "bpchar" },
+            (None, _) if category == "E" && element_category.is_empty() => Self::Enum(base),
+            _ => Self::Unsupported,
+        }
     }
+}
 
+impl Column {
     fn require_supported(&self) -> Result<()> {
         if self.kind != Kind::Unsupported {
             return Ok(());
@@ -327,7 +324,7 @@ impl Builder {
         let values = match column.kind {
             Kind::Number(number) if number.fits_f32() => Building::F32(Vec::new()),
             Kind::Number(_) => Building::F64(Vec::new()),
-            Kind::NumberArray(number, _) => {
+            Kind::NumberArray(number) => {
                 Building::Elements { wide: !number.fits_f32(), elements: Vec::new(), buffer: Vec::new() }
             }
             Kind::Vector => Building::Elements { wide: false, elements: Vec::new(), buffer: Vec::new() },
@@ -373,7 +370,7 @@ impl Builder {
                 }
                 (Building::Elements { wide, elements, buffer }, kind) => {
                     let number = match kind {
-                        Kind::NumberArray(number, _) => number,
+                        Kind::NumberArray(number) => number,
                         _ => NumberType::Float4,
                     };
                     buffer.clear();

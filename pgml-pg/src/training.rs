@@ -1,5 +1,6 @@
 //! The way of one `pgml.train`: find what to train on, train on a thread of its own, store, deploy if better.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 
 use pgml_core::deploy::{Decision, decide};
@@ -12,12 +13,13 @@ use pgml_core::train::{TrainRequest, Trained};
 use pgml_core::{Algorithm, Error, ErrorKind, Result, Run, Task, bail};
 use pgml_store::Artifact;
 use pgml_store::catalog::{self, NewModel, NewSnapshot, Project, Snapshot, Strategy};
-use pgrx::Spi;
+use pgrx::spi::quote_identifier;
+use pgrx::{Spi, pg_sys};
 use serde_json::{Map, Value, json};
 
 use crate::compute::run_on_thread;
 use crate::owner::as_owner;
-use crate::relation::{Relation, spi_error};
+use crate::relation::{Column, Relation, spi_error};
 use crate::spi_port::SpiPort;
 use crate::{guc, message, progress};
 
@@ -180,21 +182,25 @@ impl Source {
         })
     }
 
-    /// Copies the relation into a table of its own, as the caller sees it.
+    /// Copies the relation into a table of its own, with the rows that the caller sees.
     fn materialized(mut self) -> Result<Self> {
         let settings = Settings::parse(&self.preprocess)?;
-        let id = as_owner(|| catalog::insert_snapshot(&mut SpiPort::new(), &self.row(true)))?;
-        let table = snapshot_table(id);
         let ignored: Vec<&str> = settings.ignored().collect();
-        let columns: Vec<String> = self
-            .relation
-            .columns
-            .iter()
-            .filter(|c| !ignored.contains(&c.name.as_str()))
-            .map(|c| pgrx::spi::quote_identifier(&c.name))
-            .collect();
-        let copy = format!("CREATE TABLE {table} AS SELECT {} FROM {}", columns.join(", "), self.relation.quoted);
-        Spi::connect_mut(|client| client.update(&copy, None, &[]).map(|_| ())).map_err(spi_error)?;
+        let columns: Vec<&Column> =
+            self.relation.columns.iter().filter(|c| !ignored.contains(&c.name.as_str())).collect();
+        let list = |part: &dyn Fn(&Column) -> String| columns.iter().map(|c| part(c)).collect::<Vec<_>>().join(", ");
+        let id = as_owner(|| {
+            let id = catalog::insert_snapshot(&mut SpiPort::new(), &self.row(true))?;
+            let definitions = list(&|c| format!("{} {}", quote_identifier(&c.name), c.declared));
+            run_command(&format!("CREATE TABLE {} ({definitions})", snapshot_table(id)))?;
+            Ok(id)
+        })?;
+        let table = snapshot_table(id);
+        // The table is the owner's; who trains on it fills and reads it. The owner may not read what the caller reads.
+        let caller = caller_name();
+        as_owner(|| run_command(&format!("GRANT SELECT, INSERT ON {table} TO {caller}")))?;
+        let names = list(&|c| quote_identifier(&c.name));
+        run_command(&format!("INSERT INTO {table} ({names}) SELECT {names} FROM {}", self.relation.quoted))?;
         message::info(&format!(
             "Snapshot of table \"{}\" created and saved in \"pgml\".\"snapshot_{id}\"",
             self.relation_name
@@ -217,6 +223,18 @@ impl Source {
             seed: self.seed as i64,
         }
     }
+}
+
+/// Runs a statement that was put together from quoted names alone.
+fn run_command(command: &str) -> Result<()> {
+    Spi::connect_mut(|client| client.update(command, None, &[]).map(|_| ())).map_err(spi_error)
+}
+
+/// The caller's role, quoted.
+fn caller_name() -> String {
+    // SAFETY: the current user exists; the name is copied.
+    let name = unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(pg_sys::GetUserId(), false)) };
+    quote_identifier(name.to_string_lossy())
 }
 
 fn snapshot_table(id: i64) -> String {
