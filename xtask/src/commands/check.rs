@@ -13,6 +13,14 @@ use crate::{arrows, licences, metadata, places, reference};
 /// `cargo xtask check`
 pub fn check(args: &mut Args) -> Result<()> {
     args.finish()?;
+    all()
+}
+
+/// Formatting, crate arrows, licences, lints and generated pages.
+///
+/// # Errors
+/// On the first that is not in order.
+pub fn all() -> Result<()> {
     step("formatting (cargo fmt)");
     run(in_repository()?.args(["fmt", "--all", "--check"]))?;
     step("crate arrows and licences (cargo metadata)");

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::args::Args;
-use crate::commands::steps;
+use crate::commands::{check, steps};
 use crate::error::{Context, Error, Result};
 use crate::extension::{self, cargo};
 use crate::installation::PgVersion;
@@ -26,6 +26,7 @@ pub fn test(args: &mut Args) -> Result<()> {
     let mut tally = Tally::default();
     // One version is asked for while working on SQL: the crates' own tests have `cargo test`.
     if only.is_none() && filter.is_none() {
+        check::all()?;
         tally.run("the crates' tests", cargo()?.args(["test", "--release"]))?;
     }
     for version in versions {
