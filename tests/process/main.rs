@@ -1,8 +1,25 @@
 //! Process tests: programs that start, kill, dump, replicate and upgrade real servers. One file per topic.
 //!
 //! Each test is `#[ignore]`d for plain `cargo test`, because it needs a server; `cargo xtask test` runs them all.
+//! With `PGML_TEST_THOROUGH=1` in the environment those that try something again and again do so more often.
 
+mod backend;
+mod cancel;
+mod deploys;
+mod samples;
 mod store;
 mod symbols;
 mod throwaway;
 mod upgrade;
+
+/// How often to try: `usually`, or `thoroughly` when asked for.
+fn tries(usually: usize, thoroughly: usize) -> usize {
+    if std::env::var_os("PGML_TEST_THOROUGH").is_some() { thoroughly } else { usually }
+}
+
+/// Shows a measured number. Past the test harness, which keeps what passing tests print to itself.
+fn measured(text: &str) {
+    use std::io::Write as _;
+    // Nobody to tell when nobody listens.
+    let _ = writeln!(std::io::stderr(), "measured: {text}");
+}

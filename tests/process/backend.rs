@@ -1,0 +1,63 @@
+//! A session's server process, watched from the outside.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pgml_tests::server::Failure;
+use postgres::Client;
+
+/// The process behind a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Backend {
+    /// Its process id.
+    pub pid: i32,
+}
+
+impl Backend {
+    /// The one that serves `client`.
+    pub fn of(client: &mut Client) -> Result<Self, Failure> {
+        Ok(Self { pid: client.query_one("SELECT pg_backend_pid()", &[])?.get(0) })
+    }
+
+    fn proc(self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}", self.pid))
+    }
+
+    /// Whether it still runs; one that has ended but is not yet reaped does not.
+    pub fn is_alive(self) -> bool {
+        let stat = fs::read_to_string(self.proc().join("stat")).unwrap_or_default();
+        // The state follows the name, which is in parentheses.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    }
+
+    /// How many threads it has.
+    pub fn threads(self) -> Result<usize, Failure> {
+        Ok(fs::read_dir(self.proc().join("task"))?.count())
+    }
+
+    /// Its own memory in MiB: resident pages that are not shared with other processes by mapping.
+    pub fn anonymous_mib(self) -> Result<f64, Failure> {
+        let status = fs::read_to_string(self.proc().join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).ok_or("no RssAnon")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib / 1024.0)
+    }
+}
+
+/// Asks again and again until `condition` holds; how long that took.
+pub fn wait_until(
+    what: &str,
+    limit: Duration,
+    mut condition: impl FnMut() -> Result<bool, Failure>,
+) -> Result<Duration, Failure> {
+    let start = Instant::now();
+    while !condition()? {
+        if start.elapsed() > limit {
+            return Err(format!("after {} s still not: {what}", limit.as_secs_f32()).into());
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(start.elapsed())
+}
