@@ -27,7 +27,6 @@ SELECT r.quoted,
        t.oid,
        COALESCE(e.typname, t.typname)::pg_catalog.text,
        t.typcategory::pg_catalog.text,
-       COALESCE(e.typcategory::pg_catalog.text, ''),
        pg_catalog.format_type(a.atttypid, a.atttypmod)
 FROM relation AS r
 LEFT JOIN pg_catalog.pg_attribute AS a

@@ -24,20 +24,6 @@ pub enum NumberType {
 }
 
 impl NumberType {
-    /// The type of this internal name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "bool" => Self::Bool,
-            "int2" => Self::Int2,
-            "int4" => Self::Int4,
-            "int8" => Self::Int8,
-            "float4" => Self::Float4,
-            "float8" => Self::Float8,
-            "numeric" => Self::Numeric,
-            _ => return None,
-        })
-    }
-
     /// The type of this object id.
     pub fn from_oid(oid: pg_sys::Oid) -> Option<Self> {
         Some(match oid {

@@ -1,6 +1,6 @@
 //! Tells every backend that what is deployed has changed: on commit, on rollback never, on a standby on replay.
 //!
-//! Rows of `pgml.models` and `pgml.files` never change while they are in use, but they can be deleted or restored.
+//! So do renamed projects, and models that are deleted or restored: their rows never change otherwise.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -29,10 +29,10 @@ fn deployments_changed(fcinfo: pg_sys::FunctionCallInfo) {
 }
 
 /// The tables whose invalidations concern what a session remembers.
-const TABLES: [&CStr; 3] = [c"deployments", c"models", c"files"];
+const TABLES: [&CStr; 4] = [c"projects", c"models", c"deployments", c"files"];
 
 /// Their object ids, once known; 0 before.
-static KNOWN: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
+static KNOWN: [AtomicU32; 4] = [const { AtomicU32::new(0) }; 4];
 
 /// Looks the tables up. Called in a transaction, before anything is remembered and whenever they may have changed.
 pub fn look_up_tables() {

@@ -39,12 +39,12 @@ pub struct Column {
 enum Kind {
     Number(NumberType),
     NumberArray(NumberType),
-    /// `text`, `varchar`, `bpchar`, `name`: the bytes are the text.
+    /// `text`, `varchar`, `bpchar`: the bytes are the text.
     Text {
         trim: bool,
     },
-    /// An enum, read through its output function.
-    Enum(pg_sys::Oid),
+    /// An enum or `name`, read through its output function.
+    Output(pg_sys::Oid),
     /// pgvector's types, read as `real[]`.
     Vector,
     Unsupported,
@@ -72,8 +72,8 @@ impl Relation {
                 let Some(column) = row.get::<String>(2).map_err(spi_error)? else { continue };
                 let base = row.get::<pg_sys::Oid>(4).map_err(spi_error)?.unwrap_or(pg_sys::InvalidOid);
                 let nullable = row.get::<bool>(3).map_err(spi_error)?.unwrap_or(true);
-                let kind = Kind::of(base, &text(5)?, &text(6)?, &text(7)?);
-                columns.push(Column { name: column, nullable, type_name: text(5)?, declared: text(8)?, kind });
+                let kind = Kind::of(base, &text(5)?, &text(6)?);
+                columns.push(Column { name: column, nullable, type_name: text(5)?, declared: text(7)?, kind });
             }
             Ok((quoted, columns))
         })?;
@@ -135,16 +135,25 @@ impl Relation {
 }
 
 impl Kind {
-    /// How a column of the type `base` is read, whose name and category these are (the elements' for an array).
-    fn of(base: pg_sys::Oid, type_name: &str, category: &str, element_category: &str) -> Self {
-        let is_array = category == "A";
-        match (NumberType::from_name(type_name), type_name) {
-            (Some(number), _) if is_array => Self::NumberArray(number),
+    /// How a column of the type `base` is read, whose name (its elements', for an array) and category these are.
+    fn of(base: pg_sys::Oid, type_name: &str, category: &str) -> Self {
+        // By object id: types of other schemas may have the same names and other bytes.
+        // SAFETY: catalog look-ups.
+        let element = unsafe {
+            match pg_sys::get_element_type(base) {
+                pg_sys::InvalidOid => pg_sys::InvalidOid,
+                element => pg_sys::getBaseType(element),
+            }
+        };
+        match (NumberType::from_oid(base), NumberType::from_oid(element)) {
             (Some(number), _) => Self::Number(number),
-            (None, "vector" | "halfvec") if !is_array => Self::Vector,
-            (None, "text" | "varchar" | "name" | "bpchar") if !is_array => Self::Text { trim: type_name == "bpchar" },
-            (None, _) if category == "E" && element_category.is_empty() => Self::Enum(base),
-            _ => Self::Unsupported,
+            (None, Some(number)) => Self::NumberArray(number),
+            (None, None) if base == pg_sys::BPCHAROID => Self::Text { trim: true },
+            (None, None) if matches!(base, pg_sys::TEXTOID | pg_sys::VARCHAROID) => Self::Text { trim: false },
+            (None, None) if base == pg_sys::NAMEOID || category == "E" => Self::Output(base),
+            // Read through a cast, whatever type it is.
+            (None, None) if category != "A" && matches!(type_name, "vector" | "halfvec") => Self::Vector,
+            (None, None) => Self::Unsupported,
         }
     }
 }
@@ -328,7 +337,7 @@ impl Builder {
                 Building::Elements { wide: !number.fits_f32(), elements: Vec::new(), buffer: Vec::new() }
             }
             Kind::Vector => Building::Elements { wide: false, elements: Vec::new(), buffer: Vec::new() },
-            Kind::Text { .. } | Kind::Enum(_) | Kind::Unsupported => Building::Text {
+            Kind::Text { .. } | Kind::Output(_) | Kind::Unsupported => Building::Text {
                 codes: Vec::new(),
                 seen: HashMap::new(),
                 dictionary: vec![String::new()],
@@ -359,7 +368,7 @@ impl Builder {
                         None => 0,
                         Some(datum) => {
                             let text = match kind {
-                                Kind::Enum(oid) => datum::output(oid, datum),
+                                Kind::Output(oid) => datum::output(oid, datum),
                                 Kind::Text { trim: true } => datum::text(datum).trim_end_matches(' ').to_owned(),
                                 _ => datum::text(datum).to_owned(),
                             };

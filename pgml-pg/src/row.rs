@@ -1,8 +1,10 @@
 //! Rows as `predict` gets them: arrays of raw features, or composite values.
 //!
 //! A composite of a named type (a table's row) is matched to the model's columns by name: other columns, the label among
-//! them, are ignored. An anonymous `ROW(…)` has no names, so its values stand in the order of the training columns.
+//! them, are ignored. An anonymous `ROW(…)` has no names, so its values stand in the order of the training columns. The
+//! row of a subquery is anonymous too, but its columns have names: they count when all the model's columns are there.
 
+use std::ffi::CStr;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -138,14 +140,20 @@ unsafe fn plan(model: &Loaded, type_oid: pg_sys::Oid, typmod: i32, descriptor: &
     if let Some(plan) = known {
         return Ok(plan);
     }
-    let named = type_oid != pg_sys::RECORDOID;
     // SAFETY: the descriptor is pinned by the caller.
     let attributes = unsafe { descriptor.attributes() };
     let columns: Vec<&str> = model.predictor.schema().features().map(|c| c.name.as_str()).collect();
+    let named = type_oid != pg_sys::RECORDOID || are_names(&columns, &attributes);
     let fields = if named { by_name(&columns, &attributes)? } else { by_position(&columns, &attributes)? };
     let plan = RowPlan { type_oid, typmod, model: model.id, fields: Rc::new(fields) };
     LAST_PLAN.set(Some(plan.clone()));
     Ok(plan)
+}
+
+/// Whether an anonymous row's columns have the model's names; `ROW(…)` calls its values f1, f2 and so on.
+fn are_names(columns: &[&str], attributes: &[Attribute]) -> bool {
+    let numbered = attributes.iter().enumerate().all(|(i, a)| a.name == format!("f{}", i + 1));
+    !numbered && columns.iter().all(|name| attributes.iter().any(|a| a.name == *name))
 }
 
 fn by_name(columns: &[&str], attributes: &[Attribute]) -> Result<Vec<Field>> {
@@ -153,13 +161,12 @@ fn by_name(columns: &[&str], attributes: &[Attribute]) -> Result<Vec<Field>> {
         .iter()
         .map(|name| {
             let attribute = attributes.iter().find(|a| a.name == *name).ok_or_else(|| {
-                let known = attributes.iter().map(|a| a.name.as_str());
-                pgml_core::error::unknown_name(
+                let known: Vec<&str> = attributes.iter().map(|a| a.name.as_str()).collect();
+                Error::new(
                     ErrorKind::UndefinedColumn,
-                    "column in this row, which lacks",
-                    name,
-                    known,
+                    format!("the row has no column \"{name}\", which the model needs"),
                 )
+                .with_detail(format!("its columns: {}", known.join(", ")))
             })?;
             attribute.field()
         })
@@ -196,10 +203,17 @@ impl Attribute {
                 FieldKind::Numbers(number)
             } else if base == pg_sys::TEXTOID || base == pg_sys::VARCHAROID {
                 FieldKind::Text
-            } else if base == pg_sys::BPCHAROID || pg_sys::get_typtype(base) == b'e' as i8 {
+            } else if matches!(base, pg_sys::BPCHAROID | pg_sys::NAMEOID | pg_sys::UNKNOWNOID)
+                || pg_sys::get_typtype(base) == b'e' as i8
+            {
                 FieldKind::Output(base)
             } else {
-                bail!(WrongType, "column \"{}\" of the row has a type that cannot be predicted from", self.name)
+                let type_name = CStr::from_ptr(pg_sys::format_type_be(self.type_oid)).to_string_lossy();
+                bail!(
+                    WrongType,
+                    "column \"{}\" of the row has type {type_name}, which cannot be predicted from",
+                    self.name
+                )
             }
         };
         Ok(Field { attribute: self.index, kind })

@@ -320,7 +320,6 @@ fn deploy_if_better(arguments: &Arguments, project: &Project, id: i64, trained: 
         }
     }
     if verdict.decision == Decision::Keep {
-        message::warning("Not deploying newly trained model.");
         return Ok(false);
     }
     message::info(&format!("Deploying model id: {id}"));

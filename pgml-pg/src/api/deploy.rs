@@ -1,6 +1,6 @@
 //! `pgml.deploy`, and dropping, exporting and importing of models.
 
-use pgml_core::Result;
+use pgml_core::{Result, bail};
 use pgml_store::catalog::{self, ModelRow, Strategy};
 use pgrx::prelude::*;
 
@@ -34,9 +34,10 @@ fn deploy_strategy(
     algorithm: Option<&str>,
 ) -> SqlResult<DeployResult> {
     sql(|| {
+        let Some(project_name) = project_name else { bail!(InvalidParameter, "project_name must not be NULL") };
         let strategy = strategy.as_ref().map_or("best_score", EnumLabel::as_str).parse()?;
         as_owner(|| {
-            let project = catalog::project(&mut SpiPort::new(), project_name.unwrap_or_default())?;
+            let project = catalog::project(&mut SpiPort::new(), project_name)?;
             deploy(&catalog::candidate(&mut SpiPort::new(), &project, strategy, algorithm)?, strategy)
         })
     })
