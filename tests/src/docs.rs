@@ -65,13 +65,16 @@ fn block(info: &str, line: usize) -> Result<Option<Block>, String> {
     }
 }
 
-/// Runs every block of one Markdown file, in order, in one session on a fresh database.
+/// Runs every block of one Markdown file, or a whole SQL file, in order, in one session on a fresh database.
 ///
 /// # Errors
 /// The first statement that does not do what the block says, with its file and line.
 pub fn run_file(server: &Server, file: &Path, shown: &str) -> Result<(), String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{shown}: {error}"))?;
-    let blocks = blocks(&text).map_err(|error| format!("{shown}:{error}"))?;
+    let blocks = match file.extension() {
+        Some(extension) if extension == "sql" => vec![Block { line: 1, sql: text, error: None }],
+        _ => blocks(&text).map_err(|error| format!("{shown}:{error}"))?,
+    };
     let database = server.database().map_err(|error| format!("{shown}: creating a database: {error}"))?;
     let mut session = database.connect().map_err(|error| format!("{shown}: {error}"))?;
     for block in &blocks {

@@ -45,6 +45,7 @@ fn docs_cases<'a>(server: &'a Server, root: &Path) -> Result<Vec<Case<'a>>, Fail
     let mut files = files_below(&root.join("docs"), "md")?;
     files.push(root.join("README.md"));
     files.retain(|file| file.exists() && docs::has_sql(file));
+    files.extend(files_below(&root.join("docs"), "sql")?);
     let case = |file: PathBuf| {
         let name = shown(&file, root);
         Case { name: name.clone(), run: Box::new(move || docs::run_file(server, &file, &name)) }
