@@ -1,4 +1,4 @@
-//! `check`, `docs`, `bench`: what a change has to pass besides its tests, and the commands that go with it.
+//! `check`, `docs`: what a change has to pass besides its tests, and the commands that go with it.
 
 use std::process::Command;
 
@@ -57,9 +57,4 @@ fn complain(what: &str, found: Vec<String>) -> Result<()> {
 pub fn docs(args: &mut Args) -> Result<()> {
     args.finish()?;
     reference::generate(&places::repository().join("docs/reference"))
-}
-
-/// `cargo xtask bench`
-pub fn bench(args: &mut Args) -> Result<()> {
-    run(in_repository()?.args(["bench", "--package", "pgml-bench", "--"]).args(args.rest()))
 }

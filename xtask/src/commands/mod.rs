@@ -1,5 +1,6 @@
 //! The commands: a table of names, one help line each, and what they do.
 
+mod bench;
 mod check;
 mod demo;
 mod server;
@@ -60,7 +61,12 @@ pub const COMMANDS: &[Command] = &[
         run: check::check,
     },
     Command { name: "docs", arguments: "", help: "write the generated pages of docs/reference", run: check::docs },
-    Command { name: "bench", arguments: "[FILTER]", help: "run the benchmarks of pgml-bench", run: check::bench },
+    Command {
+        name: "bench",
+        arguments: "[FILTER] | peers [WORK…] [--rows N] [--out FILE]",
+        help: "run the benchmarks of pgml-bench; or compare with XGBoost, scikit-learn and psycopg in Python",
+        run: bench::bench,
+    },
     Command {
         name: "provision",
         arguments: "[--pg N]",
