@@ -44,6 +44,12 @@ impl Backend {
         let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib / 1024.0)
     }
+
+    /// Ends it as a crash would.
+    pub fn kill(self) -> Result<(), Failure> {
+        let status = std::process::Command::new("kill").args(["-KILL", &self.pid.to_string()]).status()?;
+        if status.success() { Ok(()) } else { Err(format!("no process {}", self.pid).into()) }
+    }
 }
 
 /// Asks again and again until `condition` holds; how long that took.

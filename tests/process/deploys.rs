@@ -51,7 +51,7 @@ fn every_statement_after_a_commit_has_the_new_model_and_none_after_a_rollback() 
         let new = usize::try_from(deploys % 2)?;
         let mut transaction = client.transaction()?;
         transaction.query("SELECT * FROM pgml.deploy($1::bigint)", &[&models[new]])?;
-        if deploys % 3 == 0 {
+        if deploys.is_multiple_of(3) {
             transaction.rollback()?;
         } else {
             truth.changes.fetch_add(1, Ordering::SeqCst);

@@ -5,8 +5,14 @@
 
 mod backend;
 mod cancel;
+mod concurrent;
 mod deploys;
+mod dump;
+mod kills;
+mod logical;
+mod own_server;
 mod samples;
+mod standby;
 mod store;
 mod symbols;
 mod throwaway;
