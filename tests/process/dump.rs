@@ -81,12 +81,33 @@ fn a_plain_dump_predicts_the_same_and_trains_on() -> Result<(), Failure> {
 
 #[test]
 #[ignore = "needs a server: cargo xtask test"]
-fn a_dump_restored_by_two_jobs_predicts_the_same_and_trains_on() -> Result<(), Failure> {
+fn an_archive_predicts_the_same_and_trains_on() -> Result<(), Failure> {
+    restore(|source, target, folder| restore_archive(source, target, folder, |_| {}))
+}
+
+/// Jobs load tables in any order: pg_dump does not tell pg_restore which tables of an extension refer to which. As
+/// replicas they do not look whether the rows referred to are there already.
+#[test]
+#[ignore = "needs a server: cargo xtask test"]
+fn an_archive_restored_by_two_jobs_predicts_the_same_and_trains_on() -> Result<(), Failure> {
     restore(|source, target, folder| {
-        let (installation, file) = (source.server.installation()?, folder.join("dump"));
-        run(installation.program("pg_dump").arg("-Fc").arg("-f").arg(&file).args(["-d", &source.connection()]))?;
-        run(installation.program("pg_restore").args(["-j2", "-d", &target.connection()]).arg(&file))
+        restore_archive(source, target, folder, |pg_restore| {
+            pg_restore.arg("-j2").env("PGOPTIONS", "-c session_replication_role=replica");
+        })
     })
+}
+
+fn restore_archive(
+    source: &Database,
+    target: &Database,
+    folder: &Path,
+    options: impl Fn(&mut Command),
+) -> Result<(), Failure> {
+    let (installation, file) = (source.server.installation()?, folder.join("archive"));
+    run(installation.program("pg_dump").arg("-Fc").arg("-f").arg(&file).args(["-d", &source.connection()]))?;
+    let mut pg_restore = installation.program("pg_restore");
+    options(pg_restore.args(["-d", &target.connection()]).arg(&file));
+    run(&mut pg_restore)
 }
 
 #[test]
@@ -157,7 +178,7 @@ fn an_exported_model_predicts_the_same_under_another_id() -> Result<(), Failure>
     let target = source.server.database()?;
     let (mut old, mut new) = (source.connect()?.client, target.connect()?.client);
     samples::constant_model(&mut new, "earlier", 1.0)?;
-    for row in old.query("SELECT id, pgml.export_model(id) FROM pgml.models ORDER BY id DESC", &[])? {
+    for row in old.query("SELECT id, pgml.export_model(id) FROM pgml.models ORDER BY id", &[])? {
         let (id, bytes): (i64, Vec<u8>) = (row.get(0), row.get(1));
         let project = format!("imported {id}");
         let imported: i64 = new.query_one("SELECT pgml.import_model($1, $2)", &[&project, &bytes])?.get(0);
