@@ -245,8 +245,23 @@ fn add_numbers(hashes: &mut [u64], values: &crate::Floats, seed: u64, run: &Run)
 }
 
 /// Row numbers in ascending order of their hashes. Rows of equal hash have equal content, so which comes first does not
-/// matter.
+/// matter; but they must not lie side by side, else a class or category of few distinct rows is held out as a whole.
 fn hash_order(hashes: &[u64], run: &Run) -> Result<Vec<u32>> {
+    let order = ascending(hashes, run)?;
+    if order.windows(2).all(|pair| hashes[pair[0] as usize] != hashes[pair[1] as usize]) {
+        return Ok(order);
+    }
+    let mut spread = hashes.to_vec();
+    for equal in order.chunk_by(|a, b| hashes[*a as usize] == hashes[*b as usize]) {
+        for (copy, row) in (1_u64..).zip(&equal[1..]) {
+            spread[*row as usize] = xxh3_64_with_seed(&copy.to_le_bytes(), hashes[*row as usize]);
+        }
+    }
+    run.check()?;
+    ascending(&spread, run)
+}
+
+fn ascending(hashes: &[u64], run: &Run) -> Result<Vec<u32>> {
     // Hashes are uniform: 256 buckets by their first byte, each sorted on its own, leave room to poll the run.
     let bucket = |hash: u64| (hash >> 56) as usize;
     let mut ends = [0_usize; 256];
@@ -328,6 +343,24 @@ mod tests {
         assert!(all.iter().copied().eq(0..1000));
         assert_eq!(rows.test.iter().filter(|r| **r >= 900).count(), 20);
         assert!(rows.train.is_sorted_by_key(|r| hashes[*r as usize]));
+    }
+
+    #[test]
+    fn rows_of_equal_content_are_spread_over_both_parts_in_any_order() {
+        let hashes: Vec<u64> = (0..400_u64).map(|i| (i % 4).wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        let counts = |hashes: &[u64]| {
+            let rows = split(0.25).rows(hashes, None, None, &Run::new()).expect("100 of 400");
+            let held_out = |content: u64| rows.test.iter().filter(|r| hashes[**r as usize] == content).count();
+            [held_out(hashes[0]), held_out(hashes[1]), held_out(hashes[2]), held_out(hashes[3])]
+        };
+        let mut sorted = hashes.clone();
+        sorted.sort_by_key(|h| hashes.iter().position(|other| other == h));
+        let spread = counts(&hashes);
+        assert!(spread.iter().all(|n| (10..=40).contains(n)), "{spread:?}");
+        sorted.swap(1, 100);
+        sorted.swap(2, 200);
+        sorted.swap(3, 300);
+        assert_eq!(counts(&sorted), spread);
     }
 
     #[test]

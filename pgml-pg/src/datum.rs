@@ -108,6 +108,44 @@ pub unsafe fn output(type_oid: pg_sys::Oid, datum: pg_sys::Datum) -> String {
     }
 }
 
+/// The function that casts a vector type of pgvector's (`vector`, `halfvec`) to `real[]`; `None` for every other type.
+///
+/// # Safety
+/// Called in a transaction.
+pub unsafe fn vector_cast(type_oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    // SAFETY: catalog look-ups by type.
+    unsafe {
+        let name = CStr::from_ptr(pg_sys::format_type_extended(type_oid, -1, 0)).to_bytes();
+        // With its schema, or quotes, when it is not on the search path.
+        let name = name.rsplit(|byte| *byte == b'.').next()?;
+        if name != b"vector" && name != b"halfvec" {
+            return None;
+        }
+        let mut function = pg_sys::InvalidOid;
+        let path = pg_sys::find_coercion_pathway(
+            pg_sys::FLOAT4ARRAYOID,
+            type_oid,
+            pg_sys::CoercionContext::COERCION_EXPLICIT,
+            &mut function,
+        );
+        (path == pg_sys::CoercionPathType::COERCION_PATH_FUNC && pg_sys::get_func_nargs(function) == 3)
+            .then_some(function)
+    }
+}
+
+/// Appends the elements of a vector, cast by `cast`.
+///
+/// # Safety
+/// `cast` is what [`vector_cast`] gave for the datum's type; the datum is not NULL.
+pub unsafe fn vector_into(datum: pg_sys::Datum, cast: pg_sys::Oid, out: &mut Vec<f64>) {
+    // SAFETY: a cast function takes the value, its type modifier and whether the cast is explicit.
+    unsafe {
+        let (typmod, explicit) = (pg_sys::Datum::from(-1_i32), pg_sys::Datum::from(true));
+        let array = pg_sys::OidFunctionCall3Coll(cast, pg_sys::InvalidOid, datum, typmod, explicit);
+        array_into(array, NumberType::Float4, out);
+    }
+}
+
 /// Appends the elements of an array in storage order; NULL elements are NaN.
 ///
 /// # Safety

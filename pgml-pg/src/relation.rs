@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 
 use pgml_core::run::Reservation;
+use pgml_core::schema::Schema;
 use pgml_core::{Error, ErrorKind, Floats, Result, Run, Table, TableColumn, Values, bail};
 use pgrx::{PgMemoryContexts, Spi, check_for_interrupts, pg_sys};
 
@@ -96,6 +97,19 @@ impl Relation {
         }
     }
 
+    /// Fails unless it still has every column that a snapshot of it was made with.
+    pub fn require_columns_of(&self, schema: &Schema) -> Result<()> {
+        let has = |name: &str| self.columns.iter().any(|column| column.name == name);
+        match schema.columns.iter().find(|column| !has(&column.name)) {
+            None => Ok(()),
+            Some(gone) => Err(Error::new(
+                ErrorKind::UndefinedColumn,
+                format!("{} no longer has the column \"{}\" of the project's snapshot", self.quoted, gone.name),
+            )
+            .with_hint("pass relation_name and y_column_name to make a new snapshot")),
+        }
+    }
+
     /// Reads every column but those in `ignored`, in table order.
     ///
     /// Memory is reserved from `run`'s budget as it is taken; the reservation lives as long as its caller keeps it.
@@ -172,7 +186,7 @@ impl Column {
         };
         Err(Error::new(
             ErrorKind::WrongType,
-            format!("column \"{}\" has type {}, which cannot be learnt from", self.name, self.type_name),
+            format!("column \"{}\" has type {}, which cannot be learnt from", self.name, self.declared),
         )
         .with_hint(format!(
             "derive a number or text from it in a view, for example {derive}, or leave it out: \

@@ -35,6 +35,8 @@ struct Field {
 enum FieldKind {
     Number(NumberType),
     Numbers(NumberType),
+    /// A vector of pgvector's, and the function that casts it to `real[]`.
+    Vector(pg_sys::Oid),
     Text,
     Output(pg_sys::Oid),
 }
@@ -112,6 +114,11 @@ impl Slot {
                 FieldKind::Numbers(number) => {
                     let start = numbers.len();
                     datum::array_into(datum, number, numbers);
+                    Self::Numbers(start..numbers.len())
+                }
+                FieldKind::Vector(cast) => {
+                    let start = numbers.len();
+                    datum::vector_into(datum, cast, numbers);
                     Self::Numbers(start..numbers.len())
                 }
             }
@@ -196,7 +203,10 @@ impl Attribute {
         // SAFETY: catalog look-ups by type.
         let kind = unsafe {
             let base = pg_sys::getBaseType(self.type_oid);
-            let element = pg_sys::get_element_type(base);
+            let element = match pg_sys::get_element_type(base) {
+                pg_sys::InvalidOid => pg_sys::InvalidOid,
+                element => pg_sys::getBaseType(element),
+            };
             if let Some(number) = NumberType::from_oid(base) {
                 FieldKind::Number(number)
             } else if let Some(number) = NumberType::from_oid(element) {
@@ -207,6 +217,8 @@ impl Attribute {
                 || pg_sys::get_typtype(base) == b'e' as i8
             {
                 FieldKind::Output(base)
+            } else if let Some(cast) = datum::vector_cast(base) {
+                FieldKind::Vector(cast)
             } else {
                 let type_name = CStr::from_ptr(pg_sys::format_type_be(self.type_oid)).to_string_lossy();
                 bail!(

@@ -171,9 +171,13 @@ impl Source {
         let schema: Schema = serde_json::from_value(snapshot.columns.unwrap_or_default())
             .map_err(|e| Error::new(ErrorKind::Corrupted, format!("snapshot {} is malformed: {e}", snapshot.id)))?;
         let table = if snapshot.materialized { snapshot_table(snapshot.id) } else { snapshot.relation_name.clone() };
+        let mut relation = Relation::find(&table)?;
+        relation.require_columns_of(&schema)?;
+        // Ignored when the snapshot was made, or not there yet.
+        relation.columns.retain(|column| schema.columns.iter().any(|known| known.name == column.name));
         Ok(Self {
             snapshot: Some(snapshot.id),
-            relation: Relation::find(&table)?,
+            relation,
             relation_name: snapshot.relation_name,
             labels: snapshot.y_column_name.unwrap_or_default(),
             split: Split { test_size: snapshot.test_size, sampling: snapshot.test_sampling.parse()? },
