@@ -27,7 +27,8 @@ SELECT r.quoted,
        t.oid,
        COALESCE(e.typname, t.typname)::pg_catalog.text,
        t.typcategory::pg_catalog.text,
-       pg_catalog.format_type(a.atttypid, a.atttypmod)
+       a.atttypid,
+       a.atttypmod
 FROM relation AS r
 LEFT JOIN pg_catalog.pg_attribute AS a
        ON a.attrelid OPERATOR(pg_catalog.=) r.oid

@@ -19,9 +19,9 @@ SELECT p.pid,
        p.phase,
        p.done,
        p.total,
-       p.done / NULLIF(p.seconds, 0) AS rate,
+       p.done::double precision / NULLIF(p.seconds, 0::double precision) AS rate,
        CASE WHEN p.done > 0 AND p.total >= p.done
-            THEN pg_catalog.make_interval(secs => p.seconds * (p.total - p.done) / p.done)
+            THEN pg_catalog.make_interval(secs => p.seconds * (p.total - p.done)::double precision / p.done::double precision)
        END AS estimate,
        p.started_at
 FROM (

@@ -27,30 +27,10 @@ GRANT SELECT, INSERT ON pgml.logs TO pgml_trainer;
 GRANT USAGE ON SEQUENCE pgml.projects_id_seq, pgml.snapshots_id_seq, pgml.models_id_seq, pgml.deployments_id_seq,
     pgml.files_id_seq, pgml.logs_id_seq TO pgml_trainer;
 
-GRANT SELECT ON pgml.algorithms, pgml.hyperparams, pgml.progress TO pgml_reader;
-
--- What changes the catalog, or shows a model's bytes, is not for readers.
-DO $$
-DECLARE
-    privilege record;
-BEGIN
-    FOR privilege IN
-        SELECT p.oid::pg_catalog.regprocedure AS signature,
-               CASE WHEN p.proname IN ('drop_project', 'drop_model') THEN 'pgml_admin' ELSE 'pgml_trainer' END AS grantee
-        FROM pg_catalog.pg_proc AS p
-        WHERE p.pronamespace OPERATOR(pg_catalog.=) 'pgml'::pg_catalog.regnamespace
-          AND p.proname IN ('train', 'train_joint', 'snapshot', 'deploy', 'import_model', 'export_model',
-                            'drop_project', 'drop_model')
-    LOOP
-        EXECUTE pg_catalog.format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', privilege.signature);
-        EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO %I', privilege.signature, privilege.grantee);
-    END LOOP;
-END;
-$$;
-
--- An admin owns the contents.
+-- An admin owns the contents. But no TRIGGER: it would run with the rights of the extension's owner.
 GRANT CREATE ON SCHEMA pgml TO pgml_admin;
-GRANT ALL ON pgml.projects, pgml.snapshots, pgml.models, pgml.deployments, pgml.files, pgml.logs TO pgml_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES
+    ON pgml.projects, pgml.snapshots, pgml.models, pgml.deployments, pgml.files, pgml.logs TO pgml_admin;
 GRANT ALL ON SEQUENCE pgml.projects_id_seq, pgml.snapshots_id_seq, pgml.models_id_seq, pgml.deployments_id_seq,
     pgml.files_id_seq, pgml.logs_id_seq TO pgml_admin;
 

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use pgml_core::Result;
 use pgml_core::predictor::Predictor;
@@ -18,6 +18,7 @@ use pgrx::{pg_guard, pg_sys};
 
 use crate::guc;
 use crate::owner::as_owner;
+use crate::row::RowPlan;
 use crate::snapshot::SnapshotKey;
 use crate::spi_port::SpiPort;
 
@@ -26,6 +27,8 @@ use crate::spi_port::SpiPort;
 static INVALIDATIONS: AtomicU64 = AtomicU64::new(1);
 /// Counts ends of transactions and subtransactions: what a statement saw before may have been rolled back.
 static ENDINGS: AtomicU64 = AtomicU64::new(0);
+/// Whether this transaction has loaded a model: one that it made itself goes with a rollback.
+static LOADED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static SESSION: RefCell<Session> = RefCell::default();
@@ -37,6 +40,8 @@ pub struct Loaded {
     pub id: i64,
     /// The model with its preprocessing and labels.
     pub predictor: Predictor,
+    /// Where its columns are in rows of the type that it last predicted from.
+    pub row_plan: RefCell<Option<RowPlan>>,
     bytes: usize,
 }
 
@@ -138,7 +143,7 @@ fn deployed_id(project: &str, key: Option<SnapshotKey>) -> Result<i64> {
     let id = as_owner(|| catalog::deployed_model(&mut SpiPort::read_only(), project))?;
     // The answer outlives its statement only if it is the latest there is.
     if let (Some(key), Some(latest)) = (key, SnapshotKey::latest())
-        && key.sees_same_commits(&latest)
+        && key.shows_same_rows_as(&latest)
         && before == INVALIDATIONS.load(Ordering::Relaxed)
     {
         SESSION.with_borrow_mut(|session| session.deployed.insert(project.to_owned(), (id, key)));
@@ -156,8 +161,9 @@ fn load(id: i64) -> Result<Rc<Loaded>> {
         let row = catalog::model(port, id)?;
         files::load(port, &row, &pgml_models::algorithm)
     })?;
-    let bytes = predictor.model().bytes();
-    let model = Rc::new(Loaded { id, predictor, bytes });
+    let bytes = predictor.bytes();
+    let model = Rc::new(Loaded { id, predictor, row_plan: RefCell::default(), bytes });
+    LOADED.store(true, Ordering::Relaxed);
     if before == INVALIDATIONS.load(Ordering::Relaxed) {
         SESSION.with_borrow_mut(|session| {
             session.models.insert(&model, usize::try_from(guc::cache_memory()).unwrap_or(usize::MAX))
@@ -216,16 +222,31 @@ unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_s
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn transaction_ended(_event: pg_sys::XactEvent::Type, _arg: *mut std::ffi::c_void) {
+unsafe extern "C-unwind" fn transaction_ended(event: pg_sys::XactEvent::Type, _arg: *mut std::ffi::c_void) {
     ENDINGS.fetch_add(1, Ordering::Relaxed);
+    match event {
+        pg_sys::XactEvent::XACT_EVENT_ABORT => rolled_back(),
+        pg_sys::XactEvent::XACT_EVENT_COMMIT => LOADED.store(false, Ordering::Relaxed),
+        _ => {}
+    }
+}
+
+/// Models loaded since the transaction began may never have been committed.
+fn rolled_back() {
+    if LOADED.swap(false, Ordering::Relaxed) {
+        INVALIDATIONS.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 #[pg_guard]
 unsafe extern "C-unwind" fn subtransaction_ended(
-    _event: pg_sys::SubXactEvent::Type,
+    event: pg_sys::SubXactEvent::Type,
     _mine: pg_sys::SubTransactionId,
     _parent: pg_sys::SubTransactionId,
     _arg: *mut std::ffi::c_void,
 ) {
     ENDINGS.fetch_add(1, Ordering::Relaxed);
+    if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
+        rolled_back();
+    }
 }

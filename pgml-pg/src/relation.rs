@@ -1,7 +1,7 @@
 //! Finds a relation and reads it into columns: as the caller sees it, privileges and row-level security included.
 
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use pgml_core::run::Reservation;
 use pgml_core::schema::Schema;
@@ -31,7 +31,7 @@ pub struct Column {
     pub nullable: bool,
     /// The internal name of its type (of its elements, for an array), through domains.
     pub type_name: String,
-    /// Its declared type as SQL writes it.
+    /// Its declared type as SQL writes it under any search path.
     pub declared: String,
     kind: Kind,
 }
@@ -74,7 +74,9 @@ impl Relation {
                 let base = row.get::<pg_sys::Oid>(4).map_err(spi_error)?.unwrap_or(pg_sys::InvalidOid);
                 let nullable = row.get::<bool>(3).map_err(spi_error)?.unwrap_or(true);
                 let kind = Kind::of(base, &text(5)?, &text(6)?);
-                columns.push(Column { name: column, nullable, type_name: text(5)?, declared: text(7)?, kind });
+                let declared_as = row.get::<pg_sys::Oid>(7).map_err(spi_error)?.unwrap_or(pg_sys::InvalidOid);
+                let declared = qualified_type(declared_as, row.get::<i32>(8).map_err(spi_error)?.unwrap_or(-1));
+                columns.push(Column { name: column, nullable, type_name: text(5)?, declared, kind });
             }
             Ok((quoted, columns))
         })?;
@@ -194,6 +196,13 @@ impl Column {
             self.name
         )))
     }
+}
+
+/// A type as SQL writes it, with its schema unless it is one of SQL's own.
+fn qualified_type(type_oid: pg_sys::Oid, typmod: i32) -> String {
+    let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
+    // SAFETY: the type is that of a column; the answer is a C string, which is copied.
+    unsafe { CStr::from_ptr(pg_sys::format_type_extended(type_oid, typmod, flags as _)) }.to_string_lossy().into_owned()
 }
 
 /// Splits `schema.table` at its first dot outside quotes.

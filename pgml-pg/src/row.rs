@@ -15,13 +15,12 @@ use pgrx::{AnyElement, pg_sys};
 use crate::cache::Loaded;
 use crate::datum::{self, NumberType};
 
-/// Where the model's columns are found in values of one composite type.
+/// Where a model's columns are found in values of one composite type.
 #[derive(Clone)]
 pub struct RowPlan {
-    type_oid: pg_sys::Oid,
-    typmod: i32,
-    model: i64,
-    fields: Rc<Vec<Field>>,
+    /// PostgreSQL's number for this form of the type; ALTER TABLE gives it another one.
+    row_type: u64,
+    fields: Rc<[Field]>,
 }
 
 /// One attribute of the composite that the model reads.
@@ -39,10 +38,6 @@ enum FieldKind {
     Vector(pg_sys::Oid),
     Text,
     Output(pg_sys::Oid),
-}
-
-thread_local! {
-    static LAST_PLAN: std::cell::RefCell<Option<RowPlan>> = const { std::cell::RefCell::new(None) };
 }
 
 /// Turns a composite value into the model's raw features, appended to `out`.
@@ -138,22 +133,18 @@ impl Slot {
 
 /// The plan for this model and type: rows of one statement come one after another with the same.
 unsafe fn plan(model: &Loaded, type_oid: pg_sys::Oid, typmod: i32, descriptor: &Descriptor) -> Result<RowPlan> {
-    let known = LAST_PLAN.with_borrow(|last| {
-        // Named types can change between statements (ALTER TABLE): anonymous ones cannot.
-        last.as_ref()
-            .filter(|p| p.model == model.id && p.type_oid == type_oid && p.typmod == typmod && typmod >= 0)
-            .cloned()
-    });
-    if let Some(plan) = known {
-        return Ok(plan);
+    // SAFETY: the type is that of a composite value.
+    let row_type = unsafe { pg_sys::assign_record_type_identifier(type_oid, typmod) };
+    if let Some(plan) = model.row_plan.borrow().as_ref().filter(|plan| plan.row_type == row_type) {
+        return Ok(plan.clone());
     }
     // SAFETY: the descriptor is pinned by the caller.
     let attributes = unsafe { descriptor.attributes() };
     let columns: Vec<&str> = model.predictor.schema().features().map(|c| c.name.as_str()).collect();
     let named = type_oid != pg_sys::RECORDOID || are_names(&columns, &attributes);
     let fields = if named { by_name(&columns, &attributes)? } else { by_position(&columns, &attributes)? };
-    let plan = RowPlan { type_oid, typmod, model: model.id, fields: Rc::new(fields) };
-    LAST_PLAN.set(Some(plan.clone()));
+    let plan = RowPlan { row_type, fields: fields.into() };
+    model.row_plan.replace(Some(plan.clone()));
     Ok(plan)
 }
 

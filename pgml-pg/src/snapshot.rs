@@ -37,14 +37,20 @@ impl SnapshotKey {
         }
     }
 
-    /// Whether both see the same committed transactions, whatever the user and the own command.
-    pub fn sees_same_commits(&self, other: &Self) -> bool {
-        self.xmax == other.xmax && self.in_progress == other.in_progress
+    /// Whether both show the same rows, whatever the user.
+    pub fn shows_same_rows_as(&self, other: &Self) -> bool {
+        self.sees_same_commits(other) && self.command == other.command
     }
 
-    /// Whether this snapshot sees every commit that `older` sees. Transaction ids are compared modulo 2³², as ever.
+    /// Whether this snapshot surely sees what `older` sees: its commits (transaction ids are compared modulo 2³², as ever),
+    /// and what the own transaction had done by then, which a cursor opened before does not see.
     pub fn is_not_older_than(&self, older: &Self) -> bool {
-        self.sees_same_commits(older) || (self.xmax.wrapping_sub(older.xmax) as i32) > 0
+        let sees_commits = self.sees_same_commits(older) || (self.xmax.wrapping_sub(older.xmax) as i32) > 0;
+        sees_commits && self.command >= older.command
+    }
+
+    fn sees_same_commits(&self, other: &Self) -> bool {
+        self.xmax == other.xmax && self.in_progress == other.in_progress
     }
 
     #[inline]

@@ -38,10 +38,12 @@ impl SpiPort {
             bail!(Internal, "{} values for the {} parameters of: {sql}", params.len(), types.len());
         }
         let _connection = Connection::open()?;
+        let encoding = ServerEncoding::new();
         let mut oids: Vec<pg_sys::Oid> = types.iter().map(|t| pg_sys::Oid::from_u32(t.oid())).collect();
         let bound = types.iter().zip(params).map(|(t, param)| datum(*param, t)).collect::<Result<Vec<_>>>()?;
         let mut values: Vec<pg_sys::Datum> = bound.iter().map(|v| v.unwrap_or(pg_sys::Datum::null())).collect();
         let nulls: Vec<i8> = bound.iter().map(|v| if v.is_some() { b' ' as i8 } else { b'n' as i8 }).collect();
+        drop(encoding);
         // SAFETY: connected; the arrays have one entry per parameter and outlive the call.
         let code = unsafe {
             pg_sys::SPI_execute_with_args(
@@ -67,6 +69,7 @@ impl Port for SpiPort {
         self.run(sql, params, |n_rows| {
             // SAFETY: set by the statement that just ran; NULL when it returns no rows at all.
             let Some(table) = (unsafe { pg_sys::SPI_tuptable.as_ref() }) else { return Ok(Vec::new()) };
+            let _encoding = ServerEncoding::new();
             (0..n_rows as usize).map(|row| read_row(table, row)).collect()
         })
     }
@@ -95,6 +98,27 @@ impl Drop for Connection {
             // SAFETY: opened by this.
             unsafe { pg_sys::SPI_finish() };
         }
+    }
+}
+
+/// Receive and send functions convert texts from and to the client's encoding; while this lives, that is the server's.
+struct ServerEncoding(i32);
+
+impl ServerEncoding {
+    fn new() -> Self {
+        // SAFETY: state of this process alone; the server's own encoding needs no conversion.
+        unsafe {
+            let before = Self(pg_sys::pg_get_client_encoding());
+            pg_sys::SetClientEncoding(pg_sys::GetDatabaseEncoding());
+            before
+        }
+    }
+}
+
+impl Drop for ServerEncoding {
+    fn drop(&mut self) {
+        // SAFETY: the conversion was prepared when the client chose it, so it is found without a look into a catalog.
+        unsafe { pg_sys::SetClientEncoding(self.0) };
     }
 }
 

@@ -55,7 +55,7 @@ fn drop_project(project_name: &str) -> SqlResult<()> {
 
 #[pg_extern(sql = false)]
 fn export_model(model_id: i64) -> SqlResult<Vec<u8>> {
-    as_owner(|| transfer::export(&mut SpiPort::new(), model_id)).report()
+    as_owner(|| transfer::export(&mut SpiPort::read_only(), model_id)).report()
 }
 
 #[pg_extern(sql = false)]
