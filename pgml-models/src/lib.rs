@@ -21,6 +21,7 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::pca::Pca>::NEW,
     &Entry::<algorithms::ridge::Ridge>::NEW,
     &Entry::<algorithms::random_forest::RandomForest>::NEW,
+    &Entry::<algorithms::svm::Svm>::NEW,
     &Entry::<algorithms::xgboost::Xgboost>::NEW,
 ];
 

@@ -8,5 +8,6 @@ pub mod linear;
 pub mod pca;
 pub mod random_forest;
 pub mod ridge;
+pub mod svm;
 pub mod task_params;
 pub mod xgboost;

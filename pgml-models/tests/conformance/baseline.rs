@@ -1,6 +1,6 @@
 //! With its defaults, an algorithm finds more in real data than a constant would.
 
-use pgml_core::{MatrixRef, Run, Task, metrics};
+use pgml_core::{Dataset, MatrixRef, Run, Task, metrics};
 
 use crate::data::{self, Split};
 use crate::subject::{Answers, Finding, Subject};
@@ -15,11 +15,31 @@ pub fn it_beats_the_trivial_baseline(subject: &Subject) -> Finding {
     }
 }
 
-/// The mean of the targets has r2 0.
+/// The mean of the targets has r2 0. Some defaults are in units of the target, which varies by 77 here: the `C` of
+/// scikit-learn's SVR is, whose r2 is 0.04. Those must explain the same targets in units of their deviation.
 fn explains_diabetes(subject: &Subject) -> Finding {
     let split = data::built_in("diabetes", subject.task);
-    let r2 = metrics::r2(split.test.target().map_err(|e| e.to_string())?, &predictions(subject, &split)?);
-    if r2 > 0.1 { Ok(()) } else { Err(format!("r2 {r2:.3} on diabetes")) }
+    let as_it_is = explained(subject, &split)?;
+    if as_it_is > 0.1 {
+        return Ok(());
+    }
+    let in_deviations =
+        explained(subject, &Split { train: in_deviations(&split.train)?, test: in_deviations(&split.test)? })?;
+    if in_deviations > 0.2 {
+        Ok(())
+    } else {
+        Err(format!("r2 {as_it_is:.3} on diabetes, {in_deviations:.3} in deviations"))
+    }
+}
+
+fn explained(subject: &Subject, split: &Split) -> Result<f64, String> {
+    Ok(metrics::r2(split.test.target().map_err(|e| e.to_string())?, &predictions(subject, split)?))
+}
+
+/// The same rows, the target less 152 and divided by 77: its mean and standard deviation.
+fn in_deviations(data: &Dataset) -> Result<Dataset, String> {
+    let target = data.target().map_err(|e| e.to_string())?.iter().map(|y| (y - 152.0) / 77.0).collect();
+    Dataset::new(data.features().to_vec()).and_then(|data| data.with_target(target)).map_err(|e| e.to_string())
 }
 
 /// The most frequent class is right for a third of the irises and 63 % of the tumours.

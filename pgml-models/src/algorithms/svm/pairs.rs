@@ -1,0 +1,146 @@
+//! Training of one machine per pair of classes, in libsvm's order, and of their sigmoids.
+
+use pgml_core::{Dataset, Result};
+
+use super::voting::Voting;
+use super::{Machines, SvmModel};
+use crate::linear_model::Classes;
+use crate::solvers::class_weight;
+use crate::solvers::kernels::dot;
+use crate::solvers::platt::Sigmoid;
+use crate::solvers::smo::{Dual, Solution};
+
+const FOLDS: usize = 5;
+
+/// Rows by class: each class is one range.
+struct Sorted {
+    /// Row-major, `n × d`.
+    rows: Vec<f64>,
+    /// The upper bound of each row's multiplier.
+    c: Vec<f64>,
+    /// Where the classes start, and the end.
+    starts: Vec<usize>,
+}
+
+/// The rows of two classes, the first class first.
+struct Pair {
+    rows: Vec<f64>,
+    c: Vec<f64>,
+    n_first: usize,
+}
+
+pub fn classify(machines: &mut Machines<'_>, data: &Dataset, rows: &[f64]) -> Result<SvmModel> {
+    let (params, run) = (machines.params, machines.run);
+    let target = data.target()?;
+    let factors = class_weight::factors(&params.class_weight, target, data.n_classes(), None)?;
+    // As in scikit-learn, rows without weight are as if absent.
+    let used: Vec<usize> = (0..data.n_rows()).filter(|i| data.weight().is_none_or(|w| w[*i] > 0.0)).collect();
+    let labels: Vec<f64> = used.iter().map(|i| target[*i]).collect();
+    let classes = Classes::seen_in(&labels, data.n_classes())?;
+    let c = |i: usize| params.C * factors[target[i] as usize] * data.weight().map_or(1.0, |w| w[i]);
+    let sorted = sort(&classes, &used, target, rows, c, machines.d);
+    let (n, k) = (used.len(), classes.seen.len());
+    let _memory = run.reserve(8 * ((k - 1) * (n + k)) as u64, "the multipliers of all pairs of classes")?;
+    let (mut coef, mut rho, mut sigmoids) = (vec![0.0; (k - 1) * n], Vec::new(), Vec::new());
+    for (i, j) in super::voting::pairs(k) {
+        let pair = sorted.pair(i, j, machines.d);
+        let all: Vec<usize> = (0..pair.c.len()).collect();
+        let solution = pair.solve(&all, machines)?;
+        // Class i keeps its multipliers against j in row j − 1, class j those against i in row i.
+        let (own, other) = solution.alpha.split_at(pair.n_first);
+        coef[(j - 1) * n + sorted.starts[i]..][..own.len()].copy_from_slice(own);
+        coef[i * n + sorted.starts[j]..][..other.len()].iter_mut().zip(other).for_each(|(c, a)| *c = -a);
+        rho.push(solution.rho);
+        if params.probability {
+            sigmoids.push(pair.sigmoid(rho.len() as u64, machines)?);
+        }
+    }
+    let voting = Voting { classes, starts: sorted.starts, break_ties: params.break_ties, sigmoids };
+    SvmModel::new(machines.kernel, machines.d, sorted.rows, coef, rho, Some(voting))
+}
+
+fn sort(classes: &Classes, used: &[usize], target: &[f64], rows: &[f64], c: impl Fn(usize) -> f64, d: usize) -> Sorted {
+    let mut order = used.to_vec();
+    order.sort_by_key(|i| target[*i] as usize);
+    let mut starts: Vec<usize> =
+        classes.seen.iter().map(|class| order.partition_point(|i| (target[*i] as usize) < *class as usize)).collect();
+    starts.push(order.len());
+    let rows = order.iter().flat_map(|i| rows[i * d..(i + 1) * d].iter().copied()).collect();
+    Sorted { rows, c: order.iter().map(|i| c(*i)).collect(), starts }
+}
+
+impl Sorted {
+    fn pair(&self, i: usize, j: usize, d: usize) -> Pair {
+        let (first, second) = (self.starts[i]..self.starts[i + 1], self.starts[j]..self.starts[j + 1]);
+        let rows = |range: &std::ops::Range<usize>| &self.rows[range.start * d..range.end * d];
+        Pair {
+            rows: [rows(&first), rows(&second)].concat(),
+            c: [&self.c[first.clone()], &self.c[second]].concat(),
+            n_first: first.len(),
+        }
+    }
+}
+
+impl Pair {
+    /// The machine of the rows `subset`.
+    fn solve(&self, subset: &[usize], machines: &mut Machines<'_>) -> Result<Solution> {
+        let y = subset.iter().map(|i| if *i < self.n_first { 1.0 } else { -1.0 }).collect();
+        let dual = Dual { p: vec![-1.0; subset.len()], y, c: subset.iter().map(|i| self.c[*i]).collect() };
+        if subset.len() == self.c.len() {
+            return machines.solve(&dual, &self.rows);
+        }
+        let rows: Vec<f64> = subset.iter().flat_map(|i| self.row(*i, machines.d).iter().copied()).collect();
+        machines.solve(&dual, &rows)
+    }
+
+    fn row(&self, i: usize, d: usize) -> &[f64] {
+        &self.rows[i * d..(i + 1) * d]
+    }
+
+    /// Fits the sigmoid to decisions about rows that the deciding machine has not seen.
+    fn sigmoid(&self, stream: u64, machines: &mut Machines<'_>) -> Result<Sigmoid> {
+        let n = self.c.len();
+        let fold = self.folds(stream, machines);
+        let mut decisions = vec![0.0; n];
+        for held_out in 0..FOLDS {
+            let (test, train): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| fold[*i] == held_out);
+            let n_first = train.iter().filter(|i| **i < self.n_first).count();
+            if n_first == 0 || n_first == train.len() {
+                // Nothing to tell apart: the only class there is, and no decision without any.
+                let only = if train.is_empty() {
+                    0.0
+                } else if n_first > 0 {
+                    1.0
+                } else {
+                    -1.0
+                };
+                test.iter().for_each(|i| decisions[*i] = only);
+                continue;
+            }
+            let solution = self.solve(&train, machines)?;
+            let coef: Vec<f64> =
+                train.iter().zip(&solution.alpha).map(|(i, a)| if *i < self.n_first { *a } else { -a }).collect();
+            for i in test {
+                machines.run.check()?;
+                let row = self.row(i, machines.d);
+                let kernels: Vec<f64> =
+                    train.iter().map(|s| machines.kernel.value(self.row(*s, machines.d), row)).collect();
+                decisions[i] = dot(&coef, &kernels) - solution.rho;
+            }
+        }
+        Ok(Sigmoid::fit(&decisions, &(0..n).map(|i| i < self.n_first).collect::<Vec<_>>()))
+    }
+
+    /// The fold of each row; both classes are spread evenly.
+    fn folds(&self, stream: u64, machines: &Machines<'_>) -> Vec<usize> {
+        let n = self.c.len();
+        let mut order: Vec<usize> = (0..n).collect();
+        let (first, second) = order.split_at_mut(self.n_first);
+        let mut rng = machines.run.rng(stream);
+        rng.shuffle(first);
+        rng.shuffle(second);
+        let mut fold = vec![0; n];
+        order.iter().enumerate().for_each(|(at, i)| fold[*i] = at % FOLDS);
+        fold
+    }
+}
