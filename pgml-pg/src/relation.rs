@@ -198,11 +198,12 @@ impl Column {
     }
 }
 
-/// A type as SQL writes it, with its schema unless it is one of SQL's own.
+/// A type as SQL writes it, with its schema unless that is `pg_catalog`, which every search path has.
 fn qualified_type(type_oid: pg_sys::Oid, typmod: i32) -> String {
     let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
     // SAFETY: the type is that of a column; the answer is a C string, which is copied.
-    unsafe { CStr::from_ptr(pg_sys::format_type_extended(type_oid, typmod, flags as _)) }.to_string_lossy().into_owned()
+    let name = unsafe { CStr::from_ptr(pg_sys::format_type_extended(type_oid, typmod, flags as _)) }.to_string_lossy();
+    name.strip_prefix("pg_catalog.").unwrap_or(&name).to_owned()
 }
 
 /// Splits `schema.table` at its first dot outside quotes.
