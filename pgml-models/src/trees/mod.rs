@@ -17,3 +17,4 @@ pub mod tree;
 
 pub use build::{FlatBuilder, SourceNode, SourceTree, Test};
 pub use flat::{FlatForest, Scalar};
+pub use stored::MAX_OUTPUTS;

@@ -4,6 +4,9 @@ use pgml_core::{Parts, Result, bail};
 
 use super::flat::{CATEGORY, FlatForest, KNOWN_FLAGS, Node, SPECIAL, Scalar, Tree};
 
+/// The most sums that a row can have. Predictions take memory by this number, so a file must not choose it freely.
+pub const MAX_OUTPUTS: usize = 100_000;
+
 impl<T: Scalar, V: Scalar> FlatForest<T, V> {
     /// Adds the forest's arrays to `parts`, their names starting with `tree_`.
     ///
@@ -58,7 +61,7 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
     /// Checks every index of every array, and finds each tree's depth.
     pub(super) fn with_trees(mut self, roots: &[u32], outputs: &[u32]) -> Result<Self> {
         self.check_sets()?;
-        if self.n_features == 0 || self.width == 0 || self.n_outputs < self.width {
+        if self.n_features == 0 || self.width == 0 || self.n_outputs < self.width || self.n_outputs > MAX_OUTPUTS {
             bail!(
                 Corrupted,
                 "a forest of {} features, {} outputs and {} values per leaf",

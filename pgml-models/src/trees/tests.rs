@@ -143,6 +143,15 @@ fn nodes_that_make_no_tree_are_refused() {
 }
 
 #[test]
+fn a_stored_number_of_outputs_that_no_memory_holds_is_refused() {
+    let tree = SourceTree { nodes: vec![SourceNode::Leaf(0)], values: vec![1.0], output: 0 };
+    let parts = forest(&[tree], 1, 1).encode(Parts::new()).expect("parts");
+    let parts = parts.with_meta("tree_shape", &[1_usize, 1 << 50, 1]).expect("meta");
+    let error = FlatForest::<f64, f64>::decode(&parts).expect_err("a petabyte per row");
+    assert_eq!(error.kind(), ErrorKind::Corrupted);
+}
+
+#[test]
 fn corrupted_arrays_never_panic_and_never_loop() {
     let mut rng = fastrand::Rng::with_seed(2);
     let trees: Vec<_> = (0..3).map(|_| random_tree(&mut rng, 9, 0, 1, true)).collect();
