@@ -11,6 +11,7 @@ mod dump;
 mod kills;
 mod logical;
 mod own_server;
+mod privileges;
 mod samples;
 mod standby;
 mod store;
