@@ -12,6 +12,7 @@ BEGIN
         ('snapshots', 'id', 'Number of the snapshot'),
         ('models', 'id', 'Number of the model, for pgml.predict(model_id, …) and pgml.deploy(model_id)'),
         ('models', 'project_id', 'The project it was trained for'),
+        ('models', 'snapshot_id', 'What it was trained on'),
         ('models', 'algorithm', 'One of pgml.algorithms'),
         ('models', 'runtime', 'rust for what pgml trained; python for what PostgresML trained there'),
         ('models', 'search_params', 'The values that were searched, by name of the parameter'),
