@@ -1,7 +1,8 @@
 //! Shows a SQL script being run: each statement under its comment, then its result.
 
 use std::io::{BufRead, BufReader, IsTerminal, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
@@ -52,11 +53,13 @@ fn print_time(elapsed: Duration, style: &Style) {
 }
 
 /// One session for the whole script, so that transactions and prepared statements go on from one statement to the
-/// next. psql draws the tables; messages go to the terminal as they come.
+/// next. psql draws the tables; warnings and errors go to the terminal as they come, but not what `pgml.train` tells about
+/// each column: the tour is to be looked at.
 struct Psql {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    messages: Option<JoinHandle<()>>,
 }
 
 /// The line that says a statement has ended; no result looks like it.
@@ -69,11 +72,17 @@ impl Psql {
             psql.args(["-P", setting]);
         }
         psql.env("PGCLIENTENCODING", "UTF8").args(["-f", "-"]);
-        let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context(|| "starting psql".into())?;
+        let mut child = psql
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context(|| "starting psql".into())?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Error::new("psql was started without its pipes"));
         };
-        Ok(Self { child, input, output: BufReader::new(output) })
+        let messages = child.stderr.take().map(|stderr| thread::spawn(move || show_messages(stderr)));
+        Ok(Self { child, input, output: BufReader::new(output), messages })
     }
 
     fn run(&mut self, statement: &Statement, style: &Style) -> Result<()> {
@@ -84,6 +93,8 @@ impl Psql {
         loop {
             line.clear();
             if self.output.read_line(&mut line).context(|| "reading from psql".into())? == 0 {
+                // What stopped it is told first.
+                self.messages.take().map(JoinHandle::join);
                 return Err(Error::new(format!("the tour stopped at its line {}", statement.line)));
             }
             match line.trim_end() {
@@ -99,6 +110,25 @@ impl Psql {
         let status = self.child.wait().context(|| "waiting for psql".into())?;
         if status.success() { Ok(()) } else { Err(Error::new(format!("psql ended with {status}"))) }
     }
+}
+
+fn show_messages(stderr: ChildStderr) {
+    let mut shown = true;
+    for line in BufReader::new(stderr).lines().map_while(std::result::Result::ok) {
+        if let Some(text) = visible(&line, &mut shown) {
+            eprintln!("  {text}");
+        }
+    }
+}
+
+/// The text of a message of psql, or of a further line of one, unless it is an INFO.
+fn visible<'a>(line: &'a str, shown: &mut bool) -> Option<&'a str> {
+    // `psql:<stdin>:8: INFO:  …`; what follows without it belongs to the message before.
+    let message = line.strip_prefix("psql:").and_then(|rest| rest.split_once(": "));
+    if let Some((_, text)) = message {
+        *shown = !text.starts_with("INFO:");
+    }
+    shown.then(|| message.map_or(line, |(_, text)| text))
 }
 
 /// Draws the table's frame faintly, so that the values stand out.
@@ -130,6 +160,15 @@ mod tests {
     fn only_the_frame_is_faint() {
         assert_eq!(faint_frame("│ 1 │", &COLOURS), "\x1b[2m│\x1b[0m 1 \x1b[2m│\x1b[0m");
         assert_eq!(faint_frame("│ 1 │", &PLAIN), "│ 1 │");
+    }
+
+    #[test]
+    fn messages_are_shown_unless_they_inform_about_each_column() {
+        let mut shown = true;
+        let lines =
+            ["psql:<stdin>:8: INFO:  Hyperparams: {", "  \"n\": 1", "psql:<stdin>:8: WARNING:  careful", "DETAIL:  x"];
+        let seen: Vec<&str> = lines.iter().filter_map(|line| visible(line, &mut shown)).collect();
+        assert_eq!(seen, ["WARNING:  careful", "DETAIL:  x"]);
     }
 
     /// Stands in for psql: `cat`-like, answers every `\echo 'x'` with `x` and everything else with nothing.
