@@ -45,7 +45,12 @@ fn classification(model: &dyn Model, held_out: &HeldOut, run: &Run) -> Result<Me
     let proba = classifier
         .map(|c| in_blocks(&held_out.rows, c.n_classes(), run, |rows, out| c.predict_proba_into(rows, out)))
         .transpose()?;
-    Ok(metrics::classification(y, &classes, proba.as_deref(), held_out.n_classes))
+    let mut metrics = metrics::classification(y, &classes, proba.as_deref(), held_out.n_classes);
+    if y.is_empty() {
+        // scikit-learn's zeros of no rows would pass for a bad model's.
+        metrics.iter_mut().for_each(|(_, value)| *value = f64::NAN);
+    }
+    Ok(metrics)
 }
 
 fn silhouette(model: &dyn Model, rows: &Dataset, run: &Run) -> Result<f64> {

@@ -141,7 +141,9 @@ fn train_joint(
     materialize_snapshot: Option<bool>,
     preprocess: Option<JsonB>,
 ) -> SqlResult<TrainResult> {
-    let labels = y_column_name.into_iter().flatten().flatten().collect();
+    let labels = y_column_name.unwrap_or_default().into_iter().collect::<Option<Vec<String>>>();
+    let labels = labels.ok_or_else(|| Error::new(ErrorKind::InvalidParameter, "y_column_name must not contain NULL"));
+    let labels = labels.report()?;
     Common {
         project_name,
         task,
