@@ -151,11 +151,34 @@ pub unsafe fn vector_into(datum: pg_sys::Datum, cast: pg_sys::Oid, out: &mut Vec
 /// # Safety
 /// The datum is an array of `number`s and not NULL.
 pub unsafe fn array_into(datum: pg_sys::Datum, number: NumberType, out: &mut Vec<f64>) {
-    // SAFETY: as promised by the caller. The detoasted copy, if one was made, lives in the current memory context.
+    // SAFETY: as promised by the caller.
+    unsafe { elements_into(detoasted_array(datum), number, out) }
+}
+
+/// The array with its header. A copy, if one has to be made, lives in the current memory context.
+///
+/// # Safety
+/// The datum is an array and not NULL.
+#[inline]
+pub unsafe fn detoasted_array(datum: pg_sys::Datum) -> *mut pg_sys::ArrayType {
+    let pointer = datum.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: as promised by the caller. Arrays that an expression made are plain already, which is seen without a call.
     unsafe {
-        let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr::<pg_sys::varlena>()).cast::<pg_sys::ArrayType>();
-        if fast_array_into(array, number, out) {
-            return;
+        let plain = pgrx::varlena::varatt_is_4b_u(pointer);
+        if plain { pointer.cast() } else { pg_sys::pg_detoast_datum(pointer).cast() }
+    }
+}
+
+/// As [`array_into`], of a detoasted array.
+///
+/// # Safety
+/// The array's elements are `number`s.
+#[inline]
+pub unsafe fn elements_into(array: *mut pg_sys::ArrayType, number: NumberType, out: &mut Vec<f64>) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        if let Some(plain) = PlainArray::of(array, number) {
+            return plain.append(0, plain.len(), out);
         }
         let (mut length, mut by_value, mut align) = (0, false, 0);
         pg_sys::get_typlenbyvalalign(number.oid(), &mut length, &mut by_value, &mut align);
@@ -176,38 +199,62 @@ pub unsafe fn array_into(datum: pg_sys::Datum, number: NumberType, out: &mut Vec
     }
 }
 
-/// Copies an array of fixed-width numbers without NULLs straight from its memory; `false` when it is no such array.
-unsafe fn fast_array_into(array: *mut pg_sys::ArrayType, number: NumberType, out: &mut Vec<f64>) -> bool {
-    macro_rules! copy {
-        ($data:expr, $n:expr, $type:ty) => {
-            // The data of an array without NULLs begins at an aligned offset.
-            out.extend(std::slice::from_raw_parts($data.cast::<$type>(), $n).iter().map(|x| *x as f64))
-        };
-    }
-    // SAFETY: an array without NULLs holds its elements contiguously behind its header and dimensions.
-    unsafe {
-        if (*array).dataoffset != 0 || number == NumberType::Numeric || (*array).elemtype != number.oid() {
-            return false;
-        }
-        let ndim = (*array).ndim as usize;
-        if ndim == 0 {
-            return true;
-        }
-        let dims = array.add(1).cast::<i32>();
-        let n = std::slice::from_raw_parts(dims, ndim).iter().map(|d| *d as usize).product::<usize>();
-        let header = size_of::<pg_sys::ArrayType>() + 2 * ndim * size_of::<i32>();
-        let data = array.cast::<u8>().add(header.next_multiple_of(8));
-        match number {
-            NumberType::Bool => {
-                out.extend(std::slice::from_raw_parts(data, n).iter().map(|x| f64::from(u8::from(*x != 0))))
+/// An array of fixed-width numbers without NULLs, read straight from its memory.
+#[derive(Debug, Clone, Copy)]
+pub struct PlainArray {
+    data: *const u8,
+    len: usize,
+    number: NumberType,
+}
+
+impl PlainArray {
+    /// `None` when it is no such array.
+    ///
+    /// # Safety
+    /// The array is detoasted, and outlives the result.
+    #[inline]
+    pub unsafe fn of(array: *mut pg_sys::ArrayType, number: NumberType) -> Option<Self> {
+        // SAFETY: an array without NULLs holds its elements contiguously behind its header and dimensions.
+        unsafe {
+            if (*array).dataoffset != 0 || number == NumberType::Numeric || (*array).elemtype != number.oid() {
+                return None;
             }
-            NumberType::Int2 => copy!(data, n, i16),
-            NumberType::Int4 => copy!(data, n, i32),
-            NumberType::Int8 => copy!(data, n, i64),
-            NumberType::Float4 => copy!(data, n, f32),
-            NumberType::Float8 => copy!(data, n, f64),
-            NumberType::Numeric => return false,
+            let ndim = (*array).ndim as usize;
+            let dims = std::slice::from_raw_parts(array.add(1).cast::<i32>(), ndim);
+            let len = if ndim == 0 { 0 } else { dims.iter().map(|d| *d as usize).product::<usize>() };
+            let header = size_of::<pg_sys::ArrayType>() + 2 * ndim * size_of::<i32>();
+            let data = array.cast::<u8>().add(header.next_multiple_of(8)).cast_const();
+            Some(Self { data, len, number })
         }
     }
-    true
+
+    /// How many elements it has, over all dimensions.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends the elements from `start` up to, without, `end`; what the array does not have is left out.
+    #[inline]
+    pub fn append(&self, start: usize, end: usize, out: &mut Vec<f64>) {
+        let end = end.min(self.len);
+        let n = end.saturating_sub(start);
+        macro_rules! copy {
+            ($type:ty, $convert:expr) => {{
+                // SAFETY: the elements `start..end` exist; data of an array without NULLs is aligned for its type.
+                let values = unsafe {
+                    std::slice::from_raw_parts(self.data.cast::<$type>().add(if n == 0 { 0 } else { start }), n)
+                };
+                out.extend(values.iter().map($convert))
+            }};
+        }
+        match self.number {
+            NumberType::Bool => copy!(u8, |x| f64::from(u8::from(*x != 0))),
+            NumberType::Int2 => copy!(i16, |x| f64::from(*x)),
+            NumberType::Int4 => copy!(i32, |x| f64::from(*x)),
+            NumberType::Int8 => copy!(i64, |x| *x as f64),
+            NumberType::Float4 => copy!(f32, |x| f64::from(*x)),
+            // Numerics have no fixed width: `of` refuses them.
+            NumberType::Float8 | NumberType::Numeric => copy!(f64, |x| *x),
+        }
+    }
 }

@@ -1,25 +1,56 @@
 //! Arrays of raw features as `predict` gets them.
 
 use pgml_core::{Error, ErrorKind, MatrixRef, Result};
-use pgrx::{AnyArray, pg_sys};
+use pgrx::{AnyArray, check_for_interrupts, pg_sys};
 
 use crate::cache::Loaded;
-use crate::datum::{self, NumberType};
+use crate::datum::{self, NumberType, PlainArray};
+
+/// Rows that are predicted at a time: their numbers stay in the cache, and a cancel is heard between.
+const BLOCK_ROWS: usize = 1024;
 
 /// Appends the array's numbers in storage order; NULL elements are missing values.
 ///
 /// # Errors
 /// [`ErrorKind::WrongType`] when the elements are no numbers.
 pub fn read(array: &AnyArray, out: &mut Vec<f64>) -> Result<()> {
-    // SAFETY: the datum is an array; its header tells the element type.
-    unsafe {
-        let detoasted = pg_sys::pg_detoast_datum(array.datum().cast_mut_ptr::<pg_sys::varlena>());
-        let element = (*detoasted.cast::<pg_sys::ArrayType>()).elemtype;
-        let number = NumberType::from_oid(element)
-            .ok_or_else(|| Error::new(ErrorKind::WrongType, "features must be an array of numbers"))?;
-        datum::array_into(pg_sys::Datum::from(detoasted), number, out);
+    let (array, number) = open(array)?;
+    // SAFETY: `open` read the element type from the array.
+    unsafe { datum::elements_into(array, number, out) };
+    Ok(())
+}
+
+/// Calls `each` with the array's rows, some at a time, so that a large array is not copied as a whole.
+///
+/// # Errors
+/// Those of [`read`], [`rows`] and `each`.
+pub fn each_block(array: &AnyArray, model: &Loaded, mut each: impl FnMut(MatrixRef<'_>) -> Result<()>) -> Result<()> {
+    let (header, number) = open(array)?;
+    let mut raw = Vec::new();
+    // SAFETY: the array outlives this call.
+    let Some(plain) = (unsafe { PlainArray::of(header, number) }) else {
+        read(array, &mut raw)?;
+        return each(rows(&raw, model)?);
+    };
+    let width = expect_rows(plain.len(), model)?;
+    for start in (0..plain.len()).step_by(BLOCK_ROWS * width) {
+        check_for_interrupts!();
+        raw.clear();
+        plain.append(start, start + BLOCK_ROWS * width, &mut raw);
+        each(MatrixRef::new(&raw, width)?)?;
     }
     Ok(())
+}
+
+fn open(array: &AnyArray) -> Result<(*mut pg_sys::ArrayType, NumberType)> {
+    // SAFETY: the datum is an array; its header tells the element type.
+    let (header, element) = unsafe {
+        let header = datum::detoasted_array(array.datum());
+        (header, (*header).elemtype)
+    };
+    let number = NumberType::from_oid(element)
+        .ok_or_else(|| Error::new(ErrorKind::WrongType, "features must be an array of numbers"))?;
+    Ok((header, number))
 }
 
 /// The rows in `raw`: whole rows of what the model takes.
@@ -27,15 +58,20 @@ pub fn read(array: &AnyArray, out: &mut Vec<f64>) -> Result<()> {
 /// # Errors
 /// [`ErrorKind::WrongDimension`], naming how many values a row has and how many were given.
 pub fn rows<'a>(raw: &'a [f64], model: &Loaded) -> Result<MatrixRef<'a>> {
+    MatrixRef::new(raw, expect_rows(raw.len(), model)?)
+}
+
+/// How many values a row has, if `n_values` make whole rows.
+fn expect_rows(n_values: usize, model: &Loaded) -> Result<usize> {
     let width = model.predictor.n_raw_features();
-    if raw.is_empty() || !raw.len().is_multiple_of(width) {
+    if n_values == 0 || !n_values.is_multiple_of(width) {
         return Err(Error::new(
             ErrorKind::WrongDimension,
-            format!("the model takes {width} features a row, but {} were given", raw.len()),
+            format!("the model takes {width} features a row, but {n_values} were given"),
         )
         .with_detail(format!("its columns: {}", column_list(model))));
     }
-    MatrixRef::new(raw, width)
+    Ok(width)
 }
 
 fn column_list(model: &Loaded) -> String {

@@ -2,6 +2,18 @@
 
 use pgrx::pg_sys;
 
+/// These run once per predicted row, and pgrx's guard (a saved stack, in case of an error) costs several times what they do.
+mod unguarded {
+    use pgrx::pg_sys::{Oid, Snapshot};
+
+    // SAFETY: declared as in PostgreSQL's headers. They only read variables and never raise an error.
+    unsafe extern "C" {
+        pub fn ActiveSnapshotSet() -> bool;
+        pub fn GetActiveSnapshot() -> Snapshot;
+        pub fn GetUserId() -> Oid;
+    }
+}
+
 /// Identifies the state of the database that the active snapshot shows, for the current user.
 ///
 /// Two snapshots with equal keys show the same rows: the transactions in progress and the own command number are all
@@ -20,7 +32,7 @@ impl SnapshotKey {
     #[inline]
     pub fn active() -> Option<Self> {
         // SAFETY: the active snapshot is valid until it is popped, which nothing here does.
-        unsafe { pg_sys::ActiveSnapshotSet().then(|| Self::of(pg_sys::GetActiveSnapshot())) }
+        unsafe { unguarded::ActiveSnapshotSet().then(|| Self::of(unguarded::GetActiveSnapshot())) }
     }
 
     /// The key of a snapshot of everything committed by now.
@@ -71,7 +83,7 @@ impl SnapshotKey {
                 xmax: s.xmax.into_inner(),
                 command: s.curcid,
                 in_progress,
-                user: pg_sys::GetUserId().to_u32(),
+                user: unguarded::GetUserId().to_u32(),
             }
         }
     }

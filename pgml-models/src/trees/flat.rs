@@ -2,7 +2,7 @@
 //!
 //! Every tree model predicts through this type, whatever grew it. Children stand side by side, so that one step down is
 //! `left + (x >= threshold)`, without a branch to mispredict. A leaf is its own left child and its threshold is NaN,
-//! which nothing is greater than: rows that arrive early wait there. Eight descents run interleaved, over rows of one
+//! which nothing is greater than: rows that arrive early wait there. Several descents run interleaved, over rows of one
 //! tree in a batch and over trees of one row otherwise, because a single descent only waits for memory.
 
 use std::ops::AddAssign;
@@ -113,8 +113,6 @@ pub(super) struct Tree {
     pub root: u32,
     /// The first output that the tree's leaf values are added to.
     pub output: u32,
-    /// Steps from the root to the nearest leaf.
-    pub min_depth: u32,
     /// Steps from the root to the farthest leaf.
     pub max_depth: u32,
     /// Whether any node has a [`SPECIAL`] flag.
@@ -146,8 +144,10 @@ pub struct FlatForest<T, V> {
 /// Rows that pass through the whole forest together: enough to keep a tree's nodes in the first-level cache, few enough
 /// to keep the rows there too.
 const BLOCK_ROWS: usize = 64;
-/// Descents that run interleaved.
-pub(super) const LANES: usize = 8;
+/// Descents of different rows in one tree that run interleaved.
+pub(super) const ROW_LANES: usize = 16;
+/// Descents of one row in different trees that run interleaved; fewer, because the last trees leave lanes idle.
+pub(super) const TREE_LANES: usize = 8;
 
 impl<T: Scalar, V: Scalar> FlatForest<T, V> {
     /// How many features a row has.
@@ -199,7 +199,7 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
 
     fn add_block<const MISSING: bool>(&self, x: &[T], out: &mut [V]) {
         let n_rows = x.len() / self.n_features;
-        let in_lanes = n_rows - n_rows % LANES;
+        let in_lanes = n_rows - n_rows % ROW_LANES;
         let (x, x_rest) = x.split_at(in_lanes * self.n_features);
         let (out, out_rest) = out.split_at_mut(in_lanes * self.n_outputs);
         let descent = Descent::<T, MISSING>::new(self, x);
@@ -211,10 +211,10 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         }
     }
 
-    /// One tree, all rows of a block whose number is a multiple of [`LANES`].
+    /// One tree, all rows of a block whose number is a multiple of [`ROW_LANES`].
     fn add_tree<const MISSING: bool>(&self, descent: &Descent<'_, T, MISSING>, tree: &Tree, out: &mut [V]) {
-        for (chunk, out) in out.chunks_exact_mut(LANES * self.n_outputs).enumerate() {
-            let leaves = descent.rows(tree, chunk * LANES);
+        for (chunk, out) in out.chunks_exact_mut(ROW_LANES * self.n_outputs).enumerate() {
+            let leaves = descent.rows(tree, chunk * ROW_LANES);
             for (lane, leaf) in leaves.into_iter().enumerate() {
                 self.add_leaf(tree, leaf, &mut out[lane * self.n_outputs..]);
             }
@@ -224,7 +224,7 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
     /// One row, all trees.
     fn add_row<const MISSING: bool>(&self, x: &[T], out: &mut [V]) {
         let descent = Descent::<T, MISSING>::new(self, x);
-        for trees in self.trees.chunks(LANES) {
+        for trees in self.trees.chunks(TREE_LANES) {
             let leaves = descent.trees(trees);
             for (tree, leaf) in trees.iter().zip(leaves) {
                 self.add_leaf(tree, leaf, out);

@@ -90,20 +90,18 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         if (output as usize).saturating_add(self.width) > self.n_outputs {
             bail!(Corrupted, "a tree adds to output {output} of {}", self.n_outputs);
         }
-        let mut tree = Tree { root: root as u32, output, min_depth: u32::MAX, max_depth: 0, special: false };
-        let mut depths = vec![(u32::MAX, 0_u32); end - root];
-        depths[0] = (0, 0);
+        let mut tree = Tree { root: root as u32, output, max_depth: 0, special: false };
+        let mut depths = vec![0_u32; end - root];
         for at in root..end {
             let (node, flags) = (&self.nodes[at], self.flags[at]);
-            let (nearest, farthest) = depths[at - root];
+            let depth = depths[at - root];
             let left = node.left as usize;
             if node.feature as usize >= self.n_features || flags & !KNOWN_FLAGS != 0 {
                 bail!(Corrupted, "node {at} has feature {} of {} and flags {flags}", node.feature, self.n_features);
             }
             if left == at {
                 self.check_leaf(at)?;
-                tree.min_depth = tree.min_depth.min(nearest);
-                tree.max_depth = tree.max_depth.max(farthest);
+                tree.max_depth = tree.max_depth.max(depth);
                 continue;
             }
             if left < at || left + 1 >= end {
@@ -113,9 +111,8 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
                 bail!(Corrupted, "node {at} has category set {} of {}", self.aux[at], self.set_bounds.len() - 1);
             }
             tree.special |= flags & SPECIAL != 0;
-            for (near, far) in &mut depths[left - root..left - root + 2] {
-                *near = (*near).min(nearest.saturating_add(1));
-                *far = (*far).max(farthest + 1);
+            for below in &mut depths[left - root..left - root + 2] {
+                *below = (*below).max(depth + 1);
             }
         }
         Ok(tree)

@@ -16,6 +16,9 @@ thread_local! {
     static SCRATCH: RefCell<(Vec<f64>, Vec<f64>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
+/// Larger buffers are given back: one call over many rows should not cost the session memory for good.
+const KEPT_VALUES: usize = 65_536;
+
 /// Where a prediction's features come from.
 enum Input<'a> {
     Array(&'a AnyArray),
@@ -37,7 +40,9 @@ fn with_features<T>(
         Input::Row(value) => row::encode(value, model, &mut raw)?,
     }
     let result = work(&raw, &mut out)?;
-    SCRATCH.set((raw, out));
+    if raw.capacity().max(out.capacity()) <= KEPT_VALUES {
+        SCRATCH.set((raw, out));
+    }
     Ok(result)
 }
 
@@ -53,6 +58,16 @@ fn first(model: &Loaded, input: &Input<'_>) -> Result<f32> {
 
 /// Every value predicted, row after row.
 fn all(model: &Loaded, input: &Input<'_>) -> Result<Vec<f32>> {
+    if let Input::Array(array) = input {
+        let (mut predicted, mut out) = (Vec::new(), Vec::new());
+        features::each_block(array, model, |rows| {
+            out.resize(rows.n_rows() * model.predictor.n_outputs(), 0.0);
+            model.predictor.predict(rows, &mut out)?;
+            predicted.extend(out.iter().map(|x| *x as f32));
+            Ok(())
+        })?;
+        return Ok(predicted);
+    }
     with_features(model, input, |raw, out| {
         let rows = features::rows(raw, model)?;
         out.resize(rows.n_rows() * model.predictor.n_outputs(), 0.0);
