@@ -2,6 +2,7 @@
 
 use pgml_core::{Result, bail};
 use pgml_store::catalog::{self, ModelRow, Strategy};
+use pgml_store::files;
 use pgrx::prelude::*;
 
 use crate::labels::EnumLabel;
@@ -20,11 +21,13 @@ fn deploy(model: &ModelRow, strategy: Strategy) -> Result<DeployResult> {
 
 #[pg_extern(sql = false)]
 fn deploy_model(model_id: i64) -> SqlResult<DeployResult> {
-    sql(|| {
-        // Loaded first: what cannot predict must not go live.
-        crate::cache::model(model_id)?;
-        as_owner(|| deploy(&catalog::model(&mut SpiPort::new(), model_id)?, Strategy::Specific))
+    as_owner(|| {
+        let model = catalog::model(&mut SpiPort::new(), model_id)?;
+        // Loaded first: what cannot predict must not go live. A model that this statement has just imported can.
+        files::load(&mut SpiPort::new(), &model, &pgml_models::algorithm)?;
+        deploy(&model, Strategy::Specific)
     })
+    .report()
 }
 
 #[pg_extern(sql = false)]
