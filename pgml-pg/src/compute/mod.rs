@@ -20,7 +20,7 @@ use detached::Worker;
 
 /// How long a cancelled thread may take before the session goes on without it. Work in Rust ends within a few
 /// milliseconds; a native call (a boosting round) may take seconds.
-const GRACE: Duration = Duration::from_millis(30);
+const GRACE: Duration = Duration::from_millis(10);
 
 /// How often the main thread looks for progress and for a lost client.
 const TICK: Duration = Duration::from_millis(500);
