@@ -12,6 +12,7 @@ use crate::private_server::create_database_with_extension;
 use crate::process::line;
 use crate::step::step;
 use crate::throwaway::Throwaway;
+use crate::wheels;
 
 /// `cargo xtask test`
 pub fn test(args: &mut Args) -> Result<()> {
@@ -27,7 +28,7 @@ pub fn test(args: &mut Args) -> Result<()> {
     // One version is asked for while working on SQL: the crates' own tests have `cargo test`.
     if only.is_none() && filter.is_none() {
         check::all()?;
-        tally.run("the crates' tests", cargo()?.args(["test", "--release"]))?;
+        tally.run("the crates' tests", cargo_with_libraries()?.args(["test", "--release", "--no-fail-fast"]))?;
     }
     for version in versions {
         test_server(version, filter.as_deref(), &mut tally)?;
@@ -45,14 +46,22 @@ fn test_server(version: PgVersion, filter: Option<&str>, tally: &mut Tally) -> R
         command.env("PGML_TEST_PG", version.to_string());
         command.env("PGML_TEST_CONNECTION", server.connection()).env("PGML_TEST_TEMPLATE", TEMPLATE);
     };
-    let mut sql = cargo()?;
+    let mut sql = cargo_with_libraries()?;
     sql.args(["run", "--release", "--quiet", "--package", "pgml-tests", "--bin", "sql-tests", "--"]).args(filter);
     on_server(&mut sql);
     tally.run(&format!("SQL tests on PostgreSQL {version}"), &mut sql)?;
-    let mut process = cargo()?;
+    let mut process = cargo_with_libraries()?;
     process.args(["test", "--release", "--quiet", "--package", "pgml-tests", "--test", "process", "--", "--ignored"]);
     on_server(process.args(filter));
     tally.run(&format!("process tests on PostgreSQL {version}"), &mut process)
+}
+
+/// `cargo` for programs that train with XGBoost and LightGBM themselves, without a server whose settings name them.
+pub fn cargo_with_libraries() -> Result<Command> {
+    let mut cargo = cargo()?;
+    cargo.env("PGML_XGBOOST_LIBRARY", wheels::xgboost_library()?);
+    cargo.env("PGML_LIGHTGBM_LIBRARY", wheels::lightgbm_library()?);
+    Ok(cargo)
 }
 
 /// The database that the tests' databases are copies of.
