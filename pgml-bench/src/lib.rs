@@ -1,1 +1,1 @@
-//! Placeholder until its first module lands.
+//! The benchmarks stand in `benches/`, one program per topic; what they are compared with in `peers/`.

@@ -1,4 +1,4 @@
-//! Whether a newly trained model takes over, and which of several models is best.
+//! Whether a newly trained model takes the place of the deployed one.
 
 use serde_json::Value;
 
@@ -57,23 +57,6 @@ pub fn decide(task: Task, new: &Value, deployed: Option<&Value>, automatic: bool
             }
         }
     }
-}
-
-/// The model with the best target metric of `task`, compared as numbers; the first of equals. Models without that
-/// metric are chosen only when no model has it. `None` when there is no model.
-pub fn best_score<'a, K>(task: Task, models: impl IntoIterator<Item = (K, Option<&'a Value>)>) -> Option<K> {
-    let metric = task.target_metric();
-    let score = |metrics: Option<&Value>| metric.and_then(|(name, _)| number(metrics?, name));
-    let scored = models.into_iter().map(|(key, metrics)| (key, score(metrics)));
-    let best = scored.reduce(|best, next| {
-        let replaces = match (best.1, next.1, metric) {
-            (Some(best), Some(next), Some((_, higher_is_better))) => is_better(next, best, higher_is_better),
-            (None, Some(_), _) => true,
-            _ => false,
-        };
-        if replaces { next } else { best }
-    });
-    best.map(|(key, _)| key)
 }
 
 fn number(metrics: &Value, name: &str) -> Option<f64> {
@@ -136,15 +119,5 @@ mod tests {
         let (low, high) = (json!({"perplexity": 9.8}), json!({"perplexity": 10.2}));
         assert_eq!(decide(Task::TextGeneration, &low, Some(&high), true).decision, Decision::Deploy);
         assert_eq!(decide(Task::TextGeneration, &high, Some(&low), true).decision, Decision::Keep);
-        assert_eq!(best_score(Task::TextGeneration, [(1, Some(&high)), (2, Some(&low))]), Some(2));
-    }
-
-    #[test]
-    fn the_best_score_is_a_number_and_not_a_text() {
-        let (tiny, good, none) = (json!({"f1": 9e-5}), json!({"f1": 0.99}), json!({"f1": null}));
-        let models = [(1, Some(&none)), (2, Some(&tiny)), (3, Some(&good)), (4, Some(&good)), (5, None)];
-        assert_eq!(best_score(Task::Classification, models), Some(3));
-        assert_eq!(best_score(Task::Classification, [(1, None), (2, Some(&none))]), Some(1));
-        assert_eq!(best_score::<u8>(Task::Classification, []), None);
     }
 }

@@ -3,7 +3,8 @@
 //! What is deployed is a row. A session remembers project → model until a relcache invalidation of `pgml.deployments`
 //! (sent by a row trigger) says that some deploy, rollback or restore happened; a statement keeps the models that it
 //! began with. An entry is only used under a snapshot that sees all it was made from, so answers equal what a plain
-//! SELECT of the deployments would give.
+//! SELECT of the deployments would give, but for the moment between a commit's becoming visible and its invalidation's
+//! arrival, in which COMMIT has not returned yet.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -9,10 +9,7 @@ use serde_json::{Map, Value};
 
 use super::model::LightgbmModel;
 use super::objective;
-use crate::trees::{FlatBuilder, SourceNode, SourceTree, Test};
-
-/// More outputs than any model has.
-const MAX_OUTPUTS: usize = 100_000;
+use crate::trees::{FlatBuilder, MAX_OUTPUTS, SourceNode, SourceTree, Test};
 
 /// Reads a model.
 pub(super) fn read(bytes: &[u8]) -> Result<Imported<LightgbmModel>> {

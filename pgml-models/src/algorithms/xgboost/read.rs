@@ -8,10 +8,7 @@ use super::model::{Body, XgboostModel};
 use super::objective;
 use crate::foreign::document::Document;
 use crate::foreign::ubjson;
-use crate::trees::{FlatBuilder, FlatForest, SourceNode, SourceTree, Test};
-
-/// More outputs than any model has; a corrupt count must not make margins that fill the memory.
-const MAX_OUTPUTS: usize = 100_000;
+use crate::trees::{FlatBuilder, FlatForest, MAX_OUTPUTS, SourceNode, SourceTree, Test};
 
 /// Reads a model. `rounds` keeps only the first so many boosting rounds.
 pub(super) fn read(bytes: &[u8], rounds: Option<usize>) -> Result<Imported<XgboostModel>> {
