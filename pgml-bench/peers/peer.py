@@ -1,31 +1,8 @@
-"""What the peers share: the protocol with the benchmark, and rows from PostgreSQL.
-
-The benchmark starts a script once and writes the name of one measurement per line to it. The script answers each with
-one line of JSON, so that both sides' measurements can alternate while imports and preparation are paid once.
-"""
-
-import json
-import sys
-import time
-from contextlib import contextmanager
+"""What the peers that read tables share: rows from PostgreSQL, and the protocol with the benchmark."""
 
 import numpy as np
 import psycopg
-
-
-def serve(measurements):
-    """Answers each name on standard input with the JSON of what `measurements[name]()` returns."""
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(measurements[line.strip()]()), flush=True)
-
-
-@contextmanager
-def timed(into, name):
-    """Stores the seconds that the block takes as `into[name]`."""
-    start = time.perf_counter()
-    yield
-    into[name] = time.perf_counter() - start
+from protocol import serve, timed  # noqa: F401 (for the peers)
 
 
 def fetchall(connection, query):

@@ -27,15 +27,28 @@ pub fn fit(
     let units = data.group().map_or(data.n_rows(), |groups| groups.chunk_by(|a, b| a == b).count());
     let parts = PARTS.min(units);
     if parts < 2 || !asks_for_rows(request, hyperparams)? {
-        return request.algorithm.fit(hyperparams, &data, request.task, run);
+        return fit_all(request, hyperparams, data, run);
     }
     let _memory = run.reserve(data.bytes(), "setting rows aside for early stopping")?;
     let Some(fold) = folds(&data, parts)?.pop() else {
-        return request.algorithm.fit(hyperparams, &data, request.task, run);
+        return fit_all(request, hyperparams, data, run);
     };
     let watched = data.select(&fold.fit).with_validation(data.select(&fold.score));
     drop(data);
-    request.algorithm.fit(hyperparams, &watched, request.task, run)
+    request.algorithm.fit_owned(hyperparams, watched, request.task, run)
+}
+
+/// Fits on all rows. Rows of nobody else's are handed over, so that their memory may be used while the model grows.
+fn fit_all(
+    request: &TrainRequest,
+    hyperparams: &Map<String, Value>,
+    data: Cow<'_, Dataset>,
+    run: &Run,
+) -> Result<Box<dyn Model>> {
+    match data {
+        Cow::Owned(data) => request.algorithm.fit_owned(hyperparams, data, request.task, run),
+        Cow::Borrowed(data) => request.algorithm.fit(hyperparams, data, request.task, run),
+    }
 }
 
 fn asks_for_rows(request: &TrainRequest, hyperparams: &Map<String, Value>) -> Result<bool> {

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What kind of failure an [`Error`] is. The extension maps each kind to one SQLSTATE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The work was cancelled by its caller.
@@ -41,6 +43,10 @@ pub enum ErrorKind {
     MissingLibrary,
     /// Reading or writing failed.
     Io,
+    /// The inference program ended or cannot be reached.
+    ConnectionFailure,
+    /// No transformer of this name can be found.
+    UnresolvedModel,
     /// A defect of pgml itself.
     Internal,
 }
@@ -49,10 +55,10 @@ pub enum ErrorKind {
 ///
 /// The message names what was given and what is known; the hint says what to do next. Messages follow PostgreSQL's
 /// style: lower case, no full stop, quoted identifiers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -134,9 +140,17 @@ pub fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -
     known
         .into_iter()
         .map(|name| (edit_distance(&given.to_lowercase(), &name.to_lowercase()), name))
+        // Something must be left of it: one letter is no misspelling of another.
+        .filter(|(distance, name)| *distance < name.chars().count().max(given.chars().count()))
         .filter(|(distance, name)| *distance <= 1 + name.len().min(given.len()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// The hint for a name that is not known: the guess, if there is one, else what to do next.
+#[must_use]
+pub fn guess_or(guess: Option<&str>, otherwise: &str) -> String {
+    guess.map_or_else(|| otherwise.to_owned(), |guess| format!("did you mean \"{guess}\"?"))
 }
 
 /// An error for a name that is not known: says what is known, and which of it was probably meant.
@@ -180,6 +194,7 @@ mod tests {
     #[test]
     fn a_name_far_from_everything_gets_no_guess() {
         assert_eq!(did_you_mean("tensorflow", ["linear", "xgboost"]), None);
+        assert_eq!(did_you_mean("x", ["y"]), None);
     }
 
     #[test]

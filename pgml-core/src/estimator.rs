@@ -31,6 +31,14 @@ pub trait Estimator: Send + Sync + 'static {
     /// When the data cannot be learnt from, or the run was cancelled.
     fn fit(params: &Self::Params, data: &Dataset, task: Task, run: &Run) -> Result<Self::Model>;
 
+    /// As [`Estimator::fit`], of data that nobody needs afterwards: who copies them into another form frees them first.
+    ///
+    /// # Errors
+    /// As there.
+    fn fit_owned(params: &Self::Params, data: Dataset, task: Task, run: &Run) -> Result<Self::Model> {
+        Self::fit(params, &data, task, run)
+    }
+
     /// Rebuilds a model from its stored form.
     ///
     /// # Errors
@@ -165,6 +173,13 @@ pub trait Algorithm: Send + Sync {
     /// # Errors
     /// As there, and for parameters as [`Algorithm::resolve_params`].
     fn fit(&self, params: &Map<String, Value>, data: &Dataset, task: Task, run: &Run) -> Result<Box<dyn Model>>;
+    /// See [`Estimator::fit_owned`].
+    ///
+    /// # Errors
+    /// As there, and for parameters as [`Algorithm::resolve_params`].
+    fn fit_owned(&self, params: &Map<String, Value>, data: Dataset, task: Task, run: &Run) -> Result<Box<dyn Model>> {
+        self.fit(params, &data, task, run)
+    }
     /// See [`Estimator::decode`].
     ///
     /// # Errors
@@ -215,14 +230,13 @@ impl<E: Estimator> Algorithm for Entry<E> {
     }
 
     fn fit(&self, params: &Map<String, Value>, data: &Dataset, task: Task, run: &Run) -> Result<Box<dyn Model>> {
-        if !E::TASKS.contains(&task) {
-            bail!(NotSupported, "{} does not support {task}", E::NAME);
-        }
-        if data.n_rows() == 0 {
-            bail!(InvalidData, "there is no row to learn from");
-        }
-        run.check()?;
+        check_fit::<E>(data, task, run)?;
         Ok(Box::new(E::fit(&E::Params::from_json(E::NAME, params)?, data, task, run)?))
+    }
+
+    fn fit_owned(&self, params: &Map<String, Value>, data: Dataset, task: Task, run: &Run) -> Result<Box<dyn Model>> {
+        check_fit::<E>(&data, task, run)?;
+        Ok(Box::new(E::fit_owned(&E::Params::from_json(E::NAME, params)?, data, task, run)?))
     }
 
     fn decode(&self, parts: &Parts) -> Result<Box<dyn Model>> {
@@ -233,6 +247,16 @@ impl<E: Estimator> Algorithm for Entry<E> {
         let Imported { model, task, n_classes, feature_names, hyperparams } = E::import(bytes)?;
         Ok(Imported { model: Box::new(model), task, n_classes, feature_names, hyperparams })
     }
+}
+
+fn check_fit<E: Estimator>(data: &Dataset, task: Task, run: &Run) -> Result<()> {
+    if !E::TASKS.contains(&task) {
+        bail!(NotSupported, "{} does not support {task}", E::NAME);
+    }
+    if data.n_rows() == 0 {
+        bail!(InvalidData, "there is no row to learn from");
+    }
+    run.check()
 }
 
 /// Finds an algorithm by its SQL name.

@@ -1,7 +1,11 @@
 //! Hyperparameters, declared once: name, type, default, range, aliases and doc. From the declaration come parsing,
 //! validation, the error that lists what is known, the view `pgml.hyperparams` and the reference page.
 
-use std::fmt::Write as _;
+mod bounds;
+mod value;
+
+pub use bounds::Bounds;
+pub use value::ParamValue;
 
 use serde_json::{Map, Value};
 
@@ -29,70 +33,6 @@ pub struct ParamSpec {
     pub default: fn() -> Value,
 }
 
-/// The bounds of a number. `None` means unbounded.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bounds {
-    /// The smallest value.
-    pub min: Option<f64>,
-    /// The largest value.
-    pub max: Option<f64>,
-    /// Whether `min` itself is excluded.
-    pub above_min: bool,
-    /// Whether `max` itself is excluded.
-    pub below_max: bool,
-}
-
-impl Bounds {
-    /// Any number.
-    pub const ANY: Self = Self { min: None, max: None, above_min: false, below_max: false };
-
-    /// At least `min`.
-    #[must_use]
-    pub const fn at_least(min: f64) -> Self {
-        Self { min: Some(min), ..Self::ANY }
-    }
-
-    /// Greater than `min`.
-    #[must_use]
-    pub const fn above(min: f64) -> Self {
-        Self { min: Some(min), above_min: true, ..Self::ANY }
-    }
-
-    /// From `min` to `max`, both included.
-    #[must_use]
-    pub const fn between(min: f64, max: f64) -> Self {
-        Self { min: Some(min), max: Some(max), ..Self::ANY }
-    }
-
-    /// Greater than `min`, up to `max`.
-    #[must_use]
-    pub const fn above_up_to(min: f64, max: f64) -> Self {
-        Self { min: Some(min), max: Some(max), above_min: true, below_max: false }
-    }
-
-    /// Whether `value` keeps the bounds. NaN never does.
-    #[must_use]
-    pub fn contains(&self, value: f64) -> bool {
-        let above = self.min.is_none_or(|min| if self.above_min { value > min } else { value >= min });
-        let below = self.max.is_none_or(|max| if self.below_max { value < max } else { value <= max });
-        !value.is_nan() && above && below
-    }
-
-    /// The bounds in words, for instance `greater than 0 and at most 1`; empty when there are none.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        let mut words = String::new();
-        if let Some(min) = self.min {
-            let _ = write!(words, "{} {min}", if self.above_min { "greater than" } else { "at least" });
-        }
-        if let Some(max) = self.max {
-            let and = if words.is_empty() { "" } else { " and " };
-            let _ = write!(words, "{and}{} {max}", if self.below_max { "less than" } else { "at most" });
-        }
-        words
-    }
-}
-
 /// The hyperparameters of one algorithm. Implemented by [`hyperparams!`](crate::hyperparams!).
 pub trait Hyperparams: Default + Clone + Send + Sync {
     /// Every hyperparameter, in declaration order.
@@ -106,106 +46,24 @@ pub trait Hyperparams: Default + Clone + Send + Sync {
     fn to_json(&self) -> Map<String, Value>;
 }
 
-/// A type that a hyperparameter can have.
-pub trait ParamValue: Sized {
-    /// The type as SQL users know it.
-    const KIND: &'static str;
-    /// The value, or `None` when the JSON is of another type.
-    fn read(json: &Value) -> Option<Self>;
-    /// The JSON form.
-    fn write(&self) -> Value;
-}
-
-impl ParamValue for bool {
-    const KIND: &'static str = "boolean";
-    fn read(json: &Value) -> Option<Self> {
-        match json {
-            Value::Number(n) if n.as_f64() == Some(0.0) => Some(false),
-            Value::Number(n) if n.as_f64() == Some(1.0) => Some(true),
-            other => other.as_bool(),
-        }
-    }
-    fn write(&self) -> Value {
-        Value::from(*self)
-    }
-}
-
-/// JavaScript clients send every number as a float: `10.0` is an integer too.
-fn integer(json: &Value) -> Option<i64> {
-    json.as_i64().or_else(|| {
-        // Beyond 2^53 a float no longer tells neighbouring integers apart.
-        json.as_f64().filter(|x| x.fract() == 0.0 && x.abs() <= 9_007_199_254_740_992.0).map(|x| x as i64)
-    })
-}
-
-macro_rules! integer_params {
-    ($($type:ty),+) => {$(
-        impl ParamValue for $type {
-            const KIND: &'static str = "integer";
-            fn read(json: &Value) -> Option<Self> {
-                integer(json).and_then(|x| Self::try_from(x).ok())
-            }
-            fn write(&self) -> Value {
-                Value::from(*self)
-            }
-        }
-    )+};
-}
-integer_params!(i32, i64, u32, u64, usize);
-
-impl ParamValue for f64 {
-    const KIND: &'static str = "number";
-    fn read(json: &Value) -> Option<Self> {
-        json.as_f64()
-    }
-    fn write(&self) -> Value {
-        Value::from(*self)
-    }
-}
-
-impl ParamValue for String {
-    const KIND: &'static str = "text";
-    fn read(json: &Value) -> Option<Self> {
-        json.as_str().map(str::to_owned)
-    }
-    fn write(&self) -> Value {
-        Value::from(self.as_str())
-    }
-}
-
-impl ParamValue for Value {
-    const KIND: &'static str = "json";
-    fn read(json: &Value) -> Option<Self> {
-        Some(json.clone())
-    }
-    fn write(&self) -> Value {
-        self.clone()
-    }
-}
-
-impl<T: ParamValue> ParamValue for Option<T> {
-    const KIND: &'static str = T::KIND;
-    fn read(json: &Value) -> Option<Self> {
-        if json.is_null() { Some(None) } else { T::read(json).map(Some) }
-    }
-    fn write(&self) -> Value {
-        self.as_ref().map_or(Value::Null, T::write)
-    }
-}
-
 /// Reads one parameter and checks it against its declaration.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidParameter`].
-pub fn read_param<T: ParamValue>(algorithm: &str, spec: &ParamSpec, json: &Value) -> Result<T> {
+pub fn read_param<T: ParamValue>(noun: &str, algorithm: &str, spec: &ParamSpec, json: &Value) -> Result<T> {
     let refuse = |wanted: &str| {
         Error::new(
             ErrorKind::InvalidParameter,
-            format!("hyperparameter \"{}\" of {algorithm} is {json}, but must be {wanted}", spec.name),
+            format!("{noun} \"{}\" of {algorithm} is {json}, but must be {wanted}", spec.name),
         )
         .with_detail(spec.doc)
     };
-    let value = T::read(json).ok_or_else(|| refuse(&format!("of type {}", T::KIND)))?;
+    // A whole number that the type cannot hold is beyond its bounds too.
+    let is_whole = json.as_f64().is_some_and(|x| x.fract() == 0.0);
+    let value = T::read(json).ok_or_else(|| match T::KIND {
+        "integer" if is_whole => refuse(&spec.range.or(T::HOLDS).describe()),
+        kind => refuse(&format!("of type {kind}")),
+    })?;
     match value.write() {
         Value::Number(number) if !number.as_f64().is_some_and(|x| spec.range.contains(x)) => {
             Err(refuse(&spec.range.describe()))
@@ -222,6 +80,7 @@ pub fn read_param<T: ParamValue>(algorithm: &str, spec: &ParamSpec, json: &Value
 /// # Errors
 /// [`ErrorKind::InvalidParameter`] for an unknown name, or one parameter under two names.
 pub fn match_keys<'a>(
+    noun: &str,
     algorithm: &str,
     specs: &'static [ParamSpec],
     given: &'a Map<String, Value>,
@@ -229,13 +88,13 @@ pub fn match_keys<'a>(
     let mut found: Vec<(usize, &Value)> = Vec::with_capacity(given.len());
     for (key, value) in given {
         let index = specs.iter().position(|s| s.name == key || s.aliases.contains(&key.as_str())).ok_or_else(|| {
-            let what = format!("hyperparameter of {algorithm}");
+            let what = format!("{noun} of {algorithm}");
             unknown_name(ErrorKind::InvalidParameter, &what, key, specs.iter().map(|s| s.name))
         })?;
         if found.iter().any(|(other, _)| *other == index) {
             return Err(Error::new(
                 ErrorKind::InvalidParameter,
-                format!("hyperparameter \"{}\" of {algorithm} is given twice", specs[index].name),
+                format!("{noun} \"{}\" of {algorithm} is given twice", specs[index].name),
             )
             .with_detail(format!("aliases: {}", specs[index].aliases.join(", "))));
         }
@@ -244,7 +103,7 @@ pub fn match_keys<'a>(
     Ok(found)
 }
 
-/// Declares the hyperparameters of an algorithm.
+/// Declares the hyperparameters of an algorithm, or with `called "argument"` behind the name the arguments of a function.
 ///
 /// ```
 /// pgml_core::hyperparams! {
@@ -271,7 +130,7 @@ pub fn match_keys<'a>(
 macro_rules! hyperparams {
     (
         $(#[$struct_meta:meta])*
-        pub struct $name:ident {
+        pub struct $name:ident $(called $noun:literal)? {
             $(
                 #[doc = $doc:literal]
                 $field:ident : $type:ty = $default:expr
@@ -306,7 +165,8 @@ macro_rules! hyperparams {
                         kind: <$type as $crate::hyperparams::ParamValue>::KIND,
                         doc: $doc.trim_ascii(),
                         aliases: &[$($($alias),*)?],
-                        range: $crate::hyperparams!(@range $($range($($bound),*))?),
+                        range: $crate::hyperparams!(@range $($range($($bound),*))?)
+                            .or(<$type as $crate::hyperparams::ParamValue>::HOLDS.if_unsigned()),
                         choices: &[$($($choice),*)?],
                         no_effect: $crate::hyperparams!(@flag $($no_effect)?),
                         default: || {
@@ -323,13 +183,14 @@ macro_rules! hyperparams {
                 algorithm: &str,
                 given: &::serde_json::Map<String, ::serde_json::Value>,
             ) -> $crate::Result<Self> {
+                let noun = $crate::hyperparams!(@noun $($noun)?);
                 let specs = <Self as $crate::Hyperparams>::specs();
                 let mut params = Self::default();
-                for (index, json) in $crate::hyperparams::match_keys(algorithm, specs, given)? {
+                for (index, json) in $crate::hyperparams::match_keys(noun, algorithm, specs, given)? {
                     let mut field = 0;
                     $(
                         if index == field {
-                            params.$field = $crate::hyperparams::read_param(algorithm, &specs[index], json)?;
+                            params.$field = $crate::hyperparams::read_param(noun, algorithm, &specs[index], json)?;
                         }
                         field += 1;
                     )*
@@ -349,6 +210,8 @@ macro_rules! hyperparams {
     };
     (@range) => { $crate::hyperparams::Bounds::ANY };
     (@range $range:ident($($bound:expr),*)) => { $crate::hyperparams::Bounds::$range($($bound),*) };
+    (@noun) => { "hyperparameter" };
+    (@noun $noun:literal) => { $noun };
     (@flag) => { false };
     (@flag $value:literal) => { $value };
 }
@@ -370,7 +233,23 @@ mod tests {
             rounds: u32 = 100, range: at_least(1.0);
             /// Depth; unlimited when null.
             max_depth: Option<u32> = None, range: at_least(1.0);
+            /// Leaves.
+            leaves: Option<u32> = None;
         }
+    }
+
+    hyperparams! {
+        /// Arguments for the tests.
+        pub struct TestArgs called "argument" {
+            /// How many.
+            limit: u32 = 1;
+        }
+    }
+
+    #[test]
+    fn messages_call_things_by_their_noun() {
+        let error = TestArgs::from_json("f", json!({"limt": 2}).as_object().expect("an object")).expect_err("misspelt");
+        assert_eq!(error.message(), "unknown argument of f \"limt\"; did you mean \"limit\"?");
     }
 
     fn parse(json: Value) -> Result<TestParams> {
@@ -393,6 +272,18 @@ mod tests {
                 "hyperparameter \"kernel\" of test is \"poly\", but must be one of rbf, linear",
             ),
             (json!({"rounds": 1.5}), "hyperparameter \"rounds\" of test is 1.5, but must be of type integer"),
+            (
+                json!({"rounds": 5_000_000_000_i64}),
+                "hyperparameter \"rounds\" of test is 5000000000, but must be at least 1 and at most 4294967295",
+            ),
+            (
+                json!({"rounds": -3.0}),
+                "hyperparameter \"rounds\" of test is -3.0, but must be at least 1 and at most 4294967295",
+            ),
+            (
+                json!({"leaves": -3}),
+                "hyperparameter \"leaves\" of test is -3, but must be at least 0 and at most 4294967295",
+            ),
             (json!({"max_depth": 0}), "hyperparameter \"max_depth\" of test is 0, but must be at least 1"),
             (json!({"alfa": 1}), "unknown hyperparameter of test \"alfa\"; did you mean \"alpha\"?"),
             (json!({"alpha": 1, "l2": 1}), "hyperparameter \"alpha\" of test is given twice"),

@@ -3,6 +3,7 @@
 //! Everything here is plain Rust: no tensors, no SQL, no files. Algorithms implement [`Estimator`]; callers hold
 //! [`Algorithm`]s and [`Model`]s.
 
+pub mod chunk;
 pub mod cross_validation;
 pub mod dataset;
 pub mod datasets;
@@ -10,6 +11,8 @@ pub mod deploy;
 mod early_stopping;
 pub mod error;
 pub mod estimator;
+pub mod finite;
+pub mod frames;
 pub mod hyperparams;
 pub mod labels;
 pub mod matrix;
@@ -25,10 +28,12 @@ pub mod sampling;
 pub mod schema;
 pub mod score;
 pub mod search;
+pub mod shared;
 pub mod statistics;
 pub mod table;
 mod targets;
 pub mod task;
+pub mod text;
 pub mod train;
 pub mod vector;
 
@@ -44,6 +49,7 @@ pub use run::Run;
 pub use sampling::{Sampling, Split};
 pub use schema::{ColumnSchema, Schema};
 pub use search::Search;
+pub use shared::Shared;
 pub use table::{Table, TableColumn, Values};
 pub use task::Task;
 pub use train::{TrainRequest, Trained, Training, train};

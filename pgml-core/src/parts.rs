@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Error, ErrorKind, Result, bail};
+use crate::shared::Plain;
+use crate::{Error, ErrorKind, Result, Shared, bail};
 
 /// One stored array, in row-major order, with its shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,19 +18,21 @@ pub struct Array {
     pub data: ArrayData,
 }
 
-/// The values of an [`Array`].
+/// The values of an [`Array`], which may lie in a mapped file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ArrayData {
     /// 32-bit floats.
-    F32(Vec<f32>),
+    F32(Shared<f32>),
     /// 64-bit floats.
-    F64(Vec<f64>),
+    F64(Shared<f64>),
     /// 32-bit signed integers.
-    I32(Vec<i32>),
+    I32(Shared<i32>),
     /// 32-bit unsigned integers.
-    U32(Vec<u32>),
+    U32(Shared<u32>),
+    /// 64-bit unsigned integers.
+    U64(Shared<u64>),
     /// Bytes.
-    U8(Vec<u8>),
+    U8(Shared<u8>),
 }
 
 impl ArrayData {
@@ -41,6 +44,7 @@ impl ArrayData {
             Self::F64(v) => v.len(),
             Self::I32(v) => v.len(),
             Self::U32(v) => v.len(),
+            Self::U64(v) => v.len(),
             Self::U8(v) => v.len(),
         }
     }
@@ -53,20 +57,20 @@ impl ArrayData {
 }
 
 /// A type that an [`Array`] can hold.
-pub trait Element: Sized + Clone {
+pub trait Element: Plain {
     /// Wraps values.
-    fn wrap(values: Vec<Self>) -> ArrayData;
+    fn wrap(values: Shared<Self>) -> ArrayData;
     /// The values, if they are of this type.
-    fn unwrap(data: &ArrayData) -> Option<&[Self]>;
+    fn unwrap(data: &ArrayData) -> Option<&Shared<Self>>;
 }
 
 macro_rules! elements {
     ($($type:ty => $variant:ident),+) => {$(
         impl Element for $type {
-            fn wrap(values: Vec<Self>) -> ArrayData {
+            fn wrap(values: Shared<Self>) -> ArrayData {
                 ArrayData::$variant(values)
             }
-            fn unwrap(data: &ArrayData) -> Option<&[Self]> {
+            fn unwrap(data: &ArrayData) -> Option<&Shared<Self>> {
                 match data {
                     ArrayData::$variant(values) => Some(values),
                     _ => None,
@@ -75,7 +79,7 @@ macro_rules! elements {
         }
     )+};
 }
-elements!(f32 => F32, f64 => F64, i32 => I32, u32 => U32, u8 => U8);
+elements!(f32 => F32, f64 => F64, i32 => I32, u32 => U32, u64 => U64, u8 => U8);
 
 /// The stored form of a model: arrays by name, and a JSON object for what is no array.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -102,7 +106,13 @@ impl Parts {
 
     /// Adds an array of the given shape, whose product is the number of values.
     #[must_use]
-    pub fn with_shape<T: Element>(mut self, name: &str, shape: Vec<usize>, values: Vec<T>) -> Self {
+    pub fn with_shape<T: Element>(self, name: &str, shape: Vec<usize>, values: Vec<T>) -> Self {
+        self.with_shared(name, shape, values.into())
+    }
+
+    /// Adds an array of the given shape without copying it.
+    #[must_use]
+    pub fn with_shared<T: Element>(mut self, name: &str, shape: Vec<usize>, values: Shared<T>) -> Self {
         debug_assert_eq!(shape.iter().product::<usize>(), values.len(), "shape of array {name}");
         self.arrays.insert(name.to_owned(), Array { shape, data: T::wrap(values) });
         self
@@ -124,6 +134,27 @@ impl Parts {
     /// # Errors
     /// [`ErrorKind::Corrupted`] when it is missing or of another type.
     pub fn array<T: Element>(&self, name: &str) -> Result<&[T]> {
+        self.found(name).map(|values| &**values)
+    }
+
+    /// The array `name`, to be kept without copying it. A model of many numbers is then read where its file is mapped.
+    ///
+    /// # Errors
+    /// As [`Parts::array`].
+    pub fn shared<T: Element>(&self, name: &str) -> Result<Shared<T>> {
+        self.found(name).cloned()
+    }
+
+    /// The array `name`, which must have `len` values, to be kept without copying it.
+    ///
+    /// # Errors
+    /// As [`Parts::array_of`].
+    pub fn shared_of<T: Element>(&self, name: &str, len: usize) -> Result<Shared<T>> {
+        self.array_of::<T>(name, len)?;
+        self.shared(name)
+    }
+
+    fn found<T: Element>(&self, name: &str) -> Result<&Shared<T>> {
         let Some(array) = self.arrays.get(name) else {
             bail!(Corrupted, "stored model has no array \"{name}\"");
         };

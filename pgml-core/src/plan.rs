@@ -1,5 +1,6 @@
 //! What each column of a relation is for, decided before any value is looked at.
 
+use crate::error::{did_you_mean, guess_or};
 use crate::preprocess::{Preprocessor, Role, Settings, check_preprocessor};
 use crate::schema::ColumnSchema;
 use crate::statistics::Statistics;
@@ -39,9 +40,10 @@ fn check_names(request: &TrainRequest, settings: &Settings, table: &Table) -> Re
         if !table.columns.iter().any(|c| c.name == *label) {
             let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
             let message = format!("Column `{label}` not found. Did you pass the correct `y_column_name`?");
-            return Err(
-                Error::new(ErrorKind::UndefinedColumn, message).with_detail(format!("known: {}", known.join(", ")))
-            );
+            let guess = did_you_mean(label, known.iter().copied());
+            return Err(Error::new(ErrorKind::UndefinedColumn, message)
+                .with_detail(format!("known: {}", known.join(", ")))
+                .with_hint(guess_or(guess, "name a column of the relation")));
         }
         if request.labels[..i].contains(label) {
             bail!(InvalidParameter, "column \"{label}\" is named twice in y_column_name");
@@ -66,6 +68,7 @@ fn describe(request: &TrainRequest, settings: &Settings, index: usize, column: &
         }
     };
     check_role(column, role)?;
+    check_untransformed(column, role, &settings.preprocessor)?;
     let categorical = role == Role::Categorical || matches!(column.values, Values::Text { .. });
     if matches!(role, Role::Feature | Role::Categorical) {
         check_preprocessor(&column.name, categorical, &settings.preprocessor)?;
@@ -80,11 +83,26 @@ fn describe(request: &TrainRequest, settings: &Settings, index: usize, column: &
         size: column.values.size(),
         array,
         role,
-        // Labels are never transformed.
-        preprocessor: if label { Preprocessor::default() } else { settings.preprocessor },
+        preprocessor: settings.preprocessor,
         statistics: Statistics::default(),
         elements: Vec::new(),
     })
+}
+
+/// Labels, weights and groups are taken as they are: accepting a setting silently would promise an effect.
+fn check_untransformed(column: &TableColumn, role: Role, preprocessor: &Preprocessor) -> Result<()> {
+    let what = match role {
+        Role::Label => "the label",
+        Role::Weight => "the weight",
+        Role::Group => "the group",
+        Role::Feature | Role::Categorical | Role::Ignore => return Ok(()),
+    };
+    if *preprocessor == Preprocessor::default() {
+        return Ok(());
+    }
+    let message = format!("column \"{}\" is {what}, which preprocess cannot encode, impute or scale", column.name);
+    Err(Error::new(ErrorKind::InvalidParameter, message)
+        .with_hint("leave the column out of preprocess; what it should be instead is computed in a view"))
 }
 
 fn check_role(column: &TableColumn, role: Role) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::finite::name_column;
 use crate::labels::Labels;
 use crate::preprocess::{NULL_CATEGORY, Step, category_key};
 use crate::schema::{ColumnSchema, Schema};
@@ -245,6 +246,9 @@ impl Predictor {
                 raw.n_features()
             );
         }
+        let each = |rows: MatrixRef<'_>, out: &mut [f64]| {
+            each(rows, out).map_err(|error| name_column(error, &rows, |feature| self.feature_name(feature)))
+        };
         if self.identity {
             return each(raw, out);
         }
@@ -263,6 +267,12 @@ impl Predictor {
             each(MatrixRef::new(&block, self.model.n_features())?, out)?;
         }
         Ok(())
+    }
+
+    /// What the model's feature `feature` is called: a column, or `image[3]` for an element of an array.
+    fn feature_name(&self, feature: usize) -> Option<String> {
+        let mut names = self.steps.iter().flat_map(|step| std::iter::repeat_n(step.name(), step.n_features()));
+        names.nth(feature).map(str::to_owned)
     }
 }
 

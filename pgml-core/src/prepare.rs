@@ -311,6 +311,7 @@ impl Prepared {
     /// Forgets what only [`Prepared::fold`] needs.
     pub fn forget_raw(&mut self) {
         self.raw = None;
+        self.first_label = None;
     }
 }
 

@@ -89,24 +89,24 @@ pub struct Trained {
 /// # Errors
 /// When request and table do not fit together, the data cannot be learnt from, the fit fails, or the run is cancelled.
 pub fn train(request: &TrainRequest, table: Table, run: &Run) -> Result<Trained> {
-    Training::prepare(request, table, run)?.fit(run)
+    Training::prepare(request.clone(), table, run)?.fit(run)
 }
 
 /// A training whose data are ready and that has not begun to fit. [`train`] in two steps, for callers that have
 /// something to say in between.
 #[derive(Debug)]
-pub struct Training<'a> {
-    request: &'a TrainRequest,
+pub struct Training {
+    request: TrainRequest,
     plan: SearchPlan,
     prepared: Prepared,
 }
 
-impl<'a> Training<'a> {
+impl Training {
     /// Checks the request, splits the table and preprocesses both parts.
     ///
     /// # Errors
     /// As [`train`].
-    pub fn prepare(request: &'a TrainRequest, table: Table, run: &Run) -> Result<Self> {
+    pub fn prepare(request: TrainRequest, table: Table, run: &Run) -> Result<Self> {
         let (algorithm, task) = (request.algorithm, request.task);
         if !algorithm.tasks().contains(&task) {
             let tasks: Vec<String> = algorithm.tasks().iter().map(ToString::to_string).collect();
@@ -119,8 +119,8 @@ impl<'a> Training<'a> {
         if table.n_rows == 0 {
             bail!(InvalidData, "the relation has no rows to learn from");
         }
-        let plan = SearchPlan::new(request, run)?;
-        let prepared = prepare(request, table, plan.is_search(), run)?;
+        let plan = SearchPlan::new(&request, run)?;
+        let prepared = prepare(&request, table, plan.is_search(), run)?;
         Ok(Self { request, plan, prepared })
     }
 
@@ -135,7 +135,7 @@ impl<'a> Training<'a> {
     /// # Errors
     /// As [`train`].
     pub fn fit(mut self, run: &Run) -> Result<Trained> {
-        let request = self.request;
+        let request = &self.request;
         run.info(&format!(
             "Hyperparameter searches: {}, cross validation folds: {}",
             self.plan.candidates.len(),

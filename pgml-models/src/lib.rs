@@ -1,10 +1,22 @@
 //! Every algorithm of pgml, behind the contracts of `pgml-core`.
 
 pub mod algorithms;
-pub mod finite;
+#[cfg(feature = "transformers")]
+pub mod checkpoint;
+#[cfg(feature = "transformers")]
+pub mod device;
 pub mod foreign;
+pub mod hub;
+#[cfg(feature = "kernels")]
+pub mod kernels;
 pub mod linear_model;
+#[cfg(feature = "transformers")]
+pub mod nn;
 pub mod solvers;
+#[cfg(feature = "transformers")]
+pub mod text;
+#[cfg(feature = "transformers")]
+pub mod transformers;
 pub mod trees;
 
 use pgml_core::{Algorithm, Entry, Result};

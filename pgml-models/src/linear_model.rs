@@ -1,9 +1,9 @@
 //! What every linear method learns: coefficients and intercepts, with or without classes behind them.
 
 use pgml_core::estimator::expect_shape;
+use pgml_core::finite::require_finite;
 use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, bail};
 
-use crate::finite::require_finite;
 use crate::solvers::kernels::dot;
 
 /// How scores become predictions.

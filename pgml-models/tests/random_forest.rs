@@ -62,7 +62,8 @@ fn stored(model: &dyn Model) -> String {
 /// Leaves and greatest depth of the trees, from the stored form: a leaf is its own child.
 fn shape(model: &dyn Model) -> (usize, usize, usize) {
     let parts = model.encode().expect("parts");
-    let children = parts.array::<u32>("tree_children").expect("children");
+    let nodes = parts.array::<u32>("tree_nodes").expect("threshold, feature and left child of each node");
+    let children: Vec<u32> = nodes.iter().skip(2).step_by(3).copied().collect();
     let roots = parts.array::<u32>("tree_roots").expect("roots");
     let mut depths = vec![0; children.len()];
     let mut leaves = 0;

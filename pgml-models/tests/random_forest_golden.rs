@@ -184,7 +184,8 @@ fn one_tree(extra: &Value) -> Map<String, Value> {
 /// Leaves as the stored form counts them: nodes that are their own child.
 fn n_leaves(model: &dyn Model) -> usize {
     let parts = model.encode().expect("parts");
-    let children = parts.array::<u32>("tree_children").expect("children");
+    let nodes = parts.array::<u32>("tree_nodes").expect("threshold, feature and left child of each node");
+    let children: Vec<u32> = nodes.iter().skip(2).step_by(3).copied().collect();
     children.iter().enumerate().filter(|(at, left)| **left as usize == *at).count()
 }
 

@@ -1,4 +1,4 @@
--- One row per live column of the relation $1.$2; $1 NULL follows the search path. Types are seen through domains.
+-- Names are bytes of UTF-8, whatever the database's encoding. One row per live column of the relation $1.$2; $1 NULL follows the search path. Types are seen through domains.
 WITH RECURSIVE relation AS (
     SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) AS quoted
     FROM pg_catalog.pg_class AS c
@@ -21,11 +21,11 @@ base (attnum, typ) AS (
     JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) b.typ
     WHERE t.typtype OPERATOR(pg_catalog.=) 'd'::"char"
 )
-SELECT r.quoted,
-       a.attname::pg_catalog.text,
+SELECT pg_catalog.convert_to(r.quoted, 'UTF8'::pg_catalog.name),
+       pg_catalog.convert_to(a.attname::pg_catalog.text, 'UTF8'::pg_catalog.name),
        NOT a.attnotnull,
        t.oid,
-       COALESCE(e.typname, t.typname)::pg_catalog.text,
+       pg_catalog.convert_to(COALESCE(e.typname, t.typname)::pg_catalog.text, 'UTF8'::pg_catalog.name),
        t.typcategory::pg_catalog.text,
        a.atttypid,
        a.atttypmod

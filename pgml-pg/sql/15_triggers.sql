@@ -36,3 +36,8 @@ CREATE FUNCTION pgml.deployments_changed() RETURNS trigger
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'deployments_changed_wrapper';
 COMMENT ON FUNCTION pgml.deployments_changed() IS 'Trigger that tells every session what is deployed has changed, once the transaction commits';
+
+CREATE FUNCTION pgml.grants_changed() RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'grants_changed_wrapper';
+COMMENT ON FUNCTION pgml.grants_changed() IS 'Trigger that makes every session plan its statements anew, once the transaction commits';

@@ -8,7 +8,11 @@ CREATE TABLE pgml.projects (
     name text NOT NULL,
     task pgml.task NOT NULL,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+    updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    -- Roles by name: a dump has to load where a role is absent, and then that role has no privilege.
+    owner text NOT NULL DEFAULT CURRENT_USER,
+    predict_roles text[],
+    train_roles text[]
 );
 CREATE UNIQUE INDEX projects_name_idx ON pgml.projects (name);
 SELECT pgml.auto_updated_at('pgml.projects');

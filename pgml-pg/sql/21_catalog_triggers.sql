@@ -14,3 +14,11 @@ BEGIN
     END LOOP;
 END;
 $$;
+
+-- A plan made while a role had a privilege must not outlive it.
+CREATE TRIGGER projects_grants_changed
+    AFTER UPDATE ON pgml.projects
+    FOR EACH ROW
+    WHEN (OLD.owner IS DISTINCT FROM NEW.owner OR OLD.predict_roles IS DISTINCT FROM NEW.predict_roles)
+    EXECUTE FUNCTION pgml.grants_changed();
+ALTER TABLE pgml.projects ENABLE ALWAYS TRIGGER projects_grants_changed;

@@ -9,6 +9,10 @@ COMMENT ON TABLE pgml.projects IS 'What is learned: one row per project name';
 COMMENT ON COLUMN pgml.projects.name IS 'The name that pgml.train() and pgml.predict() are called with';
 COMMENT ON COLUMN pgml.projects.task IS 'What the project is for; it never changes';
 
+COMMENT ON COLUMN pgml.projects.owner IS 'The role that may do everything with the project: the one that created it, until pgml.alter_project_owner()';
+COMMENT ON COLUMN pgml.projects.predict_roles IS 'The roles that may predict with it; NULL, the default, is every role, as is the name public';
+COMMENT ON COLUMN pgml.projects.train_roles IS 'The roles that may train into it and deploy; NULL, the default, is every role, as is the name public';
+
 COMMENT ON TABLE pgml.snapshots IS 'What was learned from: a relation, how it was split, and what its columns looked like';
 COMMENT ON COLUMN pgml.snapshots.relation_name IS 'The table or view, as it was named in the call';
 COMMENT ON COLUMN pgml.snapshots.y_column_name IS 'The label columns; NULL for unsupervised tasks';

@@ -129,6 +129,10 @@ COMMENT ON VIEW pgml.hyperparams IS
 
 -- Each kind of prediction exists for a project and for a model, for an array of any number type and for a row. A project
 -- may be deployed anew, so its predictions are STABLE; a model never changes, so its are IMMUTABLE.
+--
+-- A vector of pgvector's goes to the form for rows, which casts it. Were there a form for real[], to which pgvector casts
+-- implicitly, such a call would be ambiguous: so all arrays share one form that takes arrays alone. In a database that
+-- came from PostgresML and where something of the user's needs its forms, those stay, and vectors have to be cast.
 DO $predictions$
 DECLARE
     -- name, C prefix, result, first line of the comment
@@ -150,6 +154,13 @@ DECLARE
         ['model_id bigint', 'model', 'IMMUTABLE', 'bigint']
     ];
     kind text[];
+    kept CONSTANT boolean := EXISTS (
+        SELECT FROM pg_catalog.pg_proc AS f
+         WHERE f.pronamespace OPERATOR(pg_catalog.=) 'pgml'::pg_catalog.regnamespace
+           AND f.proname OPERATOR(pg_catalog.=) ANY (ARRAY[
+               'predict', 'predict_proba', 'predict_joint', 'decompose']::pg_catalog.name[]));
+    forms CONSTANT text[] := CASE WHEN kept THEN arrays ELSE ARRAY['anyarray'] END;
+    row_form CONSTANT text := CASE WHEN kept THEN 'anyelement' ELSE 'anynonarray' END;
     subject text[];
     element text;
     argument text;
@@ -157,7 +168,7 @@ BEGIN
     FOREACH kind SLICE 1 IN ARRAY kinds LOOP
         FOREACH subject SLICE 1 IN ARRAY subjects LOOP
             argument := CASE kind[1] WHEN 'decompose' THEN 'vector' ELSE 'features' END;
-            FOREACH element IN ARRAY arrays LOOP
+            FOREACH element IN ARRAY forms LOOP
                 EXECUTE pg_catalog.format(
                     $f$CREATE FUNCTION pgml.%I(%s, %s %s) RETURNS %s
                        LANGUAGE c %s STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', %L$f$,
@@ -167,13 +178,13 @@ BEGIN
                     kind[1], subject[4], element, kind[4]);
             END LOOP;
             EXECUTE pg_catalog.format(
-                $f$CREATE FUNCTION pgml.%I(%s, "row" anyelement) RETURNS %s
+                $f$CREATE FUNCTION pgml.%I(%s, "row" %s) RETURNS %s
                    LANGUAGE c %s STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', %L$f$,
-                kind[1], subject[1], kind[3], subject[3],
+                kind[1], subject[1], row_form, kind[3], subject[3],
                 kind[2] || '_' || subject[2] || '_row_wrapper');
-            EXECUTE pg_catalog.format('COMMENT ON FUNCTION pgml.%I(%s, anyelement) IS %L',
-                kind[1], subject[4],
-                kind[4] || E'\n\nA table''s row is matched to the model''s columns by name, ROW(…) by position.');
+            EXECUTE pg_catalog.format('COMMENT ON FUNCTION pgml.%I(%s, %s) IS %L',
+                kind[1], subject[4], row_form,
+                kind[4] || E'\n\nA table''s row is matched to the model''s columns by name, ROW(…) by position. A vector counts as an array.');
         END LOOP;
     END LOOP;
 

@@ -2,18 +2,19 @@
 
 CREATE FUNCTION pgml.progress_table()
 RETURNS TABLE (
-    pid integer, database oid, backend_start timestamptz, project text, algorithm text, phase text,
+    pid integer, database oid, owner oid, project text, algorithm text, phase text,
     done bigint, total bigint, started_at timestamptz, phase_started_at timestamptz
 )
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'progress_table_wrapper';
-COMMENT ON FUNCTION pgml.progress_table() IS 'Lists the trainings that sessions have shown; query the view pgml.progress instead.';
+COMMENT ON FUNCTION pgml.progress_table() IS 'Lists the running trainings that the caller may see; query the view pgml.progress instead.';
 
--- A backend that died leaves its row behind: only those whose process still runs are shown.
+-- The function shows only trainings whose process still runs, and of other roles only to those who train themselves
+-- (pgml_trainer, pgml_admin) or watch the server (pg_read_all_stats).
 CREATE VIEW pgml.progress AS
 SELECT p.pid,
-       a.datname,
-       a.usename,
+       (SELECT d.datname FROM pg_catalog.pg_database AS d WHERE d.oid OPERATOR(pg_catalog.=) p.database) AS datname,
+       pg_catalog.pg_get_userbyid(p.owner) AS usename,
        p.project,
        p.algorithm,
        p.phase,
@@ -28,9 +29,8 @@ FROM (
     SELECT t.*,
            pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - t.phase_started_at) AS seconds
     FROM pgml.progress_table() AS t
-) AS p
-JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.pid AND a.backend_start = p.backend_start;
-COMMENT ON VIEW pgml.progress IS 'One row per running training: its phase, how much of it is done, how fast, and how long it will take.';
+) AS p;
+COMMENT ON VIEW pgml.progress IS 'One row per running training: its phase, how much of it is done, how fast, and how long it will take. Trainings of other roles are shown to members of pgml_trainer, pgml_admin and pg_read_all_stats.';
 COMMENT ON COLUMN pgml.progress.done IS 'Units done in this phase: rows read, candidates searched, rounds or trees trained';
 COMMENT ON COLUMN pgml.progress.total IS 'Units of this phase in all; NULL when not known';
 COMMENT ON COLUMN pgml.progress.rate IS 'Units a second in this phase';

@@ -20,8 +20,11 @@ GRANT USAGE ON SCHEMA pgml TO pgml_reader;
 GRANT SELECT ON pgml.projects, pgml.snapshots, pgml.models, pgml.deployments TO pgml_reader;
 GRANT SELECT (id, model_id, path, part, created_at, updated_at) ON pgml.files TO pgml_reader;
 
--- A trainer adds projects and models, and deploys. Nothing is deleted.
-GRANT INSERT, UPDATE ON pgml.projects, pgml.snapshots, pgml.models, pgml.deployments TO pgml_trainer;
+-- A trainer adds projects and models, and deploys. Nothing is deleted but with pgml.drop_model() and pgml.drop_project(),
+-- which ask for the project's owner; and owners and grants are changed by functions that ask for them too.
+GRANT INSERT (id, name, task, created_at, updated_at), UPDATE (id, name, task, created_at, updated_at)
+    ON pgml.projects TO pgml_trainer;
+GRANT INSERT, UPDATE ON pgml.snapshots, pgml.models, pgml.deployments TO pgml_trainer;
 GRANT SELECT, INSERT, UPDATE ON pgml.files TO pgml_trainer;
 GRANT SELECT, INSERT ON pgml.logs TO pgml_trainer;
 GRANT USAGE ON SEQUENCE pgml.projects_id_seq, pgml.snapshots_id_seq, pgml.models_id_seq, pgml.deployments_id_seq,
@@ -43,14 +46,17 @@ BEGIN
     FOR writer IN
         SELECT pg_catalog.format('%I.%I(%s)', 'pgml', f.proname, pg_catalog.pg_get_function_identity_arguments(f.oid)) AS signature,
                f.proname OPERATOR(pg_catalog.=) ANY (ARRAY[
-                   'train', 'train_joint', 'snapshot', 'deploy', 'tune', 'import_model', 'export_model'
+                   'train', 'train_joint', 'snapshot', 'deploy', 'tune', 'import_model', 'export_model',
+                   'drop_model', 'drop_project', 'grant_project', 'revoke_project', 'alter_project_owner'
                    ]::pg_catalog.name[]) AS by_trainer
           FROM pg_catalog.pg_proc AS f
          WHERE f.pronamespace OPERATOR(pg_catalog.=) 'pgml'::pg_catalog.regnamespace
            AND f.proname OPERATOR(pg_catalog.=) ANY (ARRAY[
                    'train', 'train_joint', 'snapshot', 'deploy', 'tune',
-                   'drop_model', 'drop_project', 'import_model', 'export_model', 'load_dataset', 'dump_all', 'load_all',
-                   'auto_updated_at', 'set_updated_at', 'deployments_changed']::pg_catalog.name[])
+                   'drop_model', 'drop_project', 'grant_project', 'revoke_project', 'alter_project_owner',
+                   'import_model', 'export_model', 'load_dataset', 'dump_all', 'load_all',
+                   'load_model', 'unload_model', 'clear_gpu_cache',
+                   'auto_updated_at', 'set_updated_at', 'deployments_changed', 'grants_changed']::pg_catalog.name[])
     LOOP
         EXECUTE 'REVOKE EXECUTE ON FUNCTION ' OPERATOR(pg_catalog.||) writer.signature OPERATOR(pg_catalog.||) ' FROM PUBLIC';
         EXECUTE 'GRANT EXECUTE ON FUNCTION ' OPERATOR(pg_catalog.||) writer.signature OPERATOR(pg_catalog.||) ' TO '

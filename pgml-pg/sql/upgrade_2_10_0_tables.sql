@@ -52,6 +52,11 @@ DROP TYPE pgml.algorithm_of_2_10;
 DROP TYPE pgml.task_of_2_10;
 DROP TYPE pgml.runtime_of_2_10;
 
+-- Who trained what is not known: the projects that there are belong to the role that upgrades.
+ALTER TABLE pgml.projects
+    ADD COLUMN owner text NOT NULL DEFAULT CURRENT_USER,
+    ADD COLUMN predict_roles text[],
+    ADD COLUMN train_roles text[];
 ALTER TABLE pgml.snapshots
     ADD COLUMN seed bigint NOT NULL DEFAULT 0,
     ADD CONSTRAINT test_size_is_not_negative CHECK (test_size >= 0);

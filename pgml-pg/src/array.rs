@@ -22,6 +22,9 @@ impl Element for f64 {
     const OID: pg_sys::Oid = pg_sys::FLOAT8OID;
 }
 
+/// The largest array that PostgreSQL can make (`MaxAllocSize`).
+pub const MAX_BYTES: usize = 0x3fff_ffff;
+
 /// An array argument of any number of dimensions, read flattened in storage order.
 pub struct ArrayArg<'a, T> {
     header: *const pg_sys::ArrayType,
@@ -131,6 +134,53 @@ impl<T: Element> ArrayOut<T> {
                 *dims.add(1) = 1;
                 let data = header.cast::<u8>().add(offset).cast::<T>();
                 fill(std::slice::from_raw_parts_mut(data, n_elements))?;
+            }
+            Ok(Self { header, element: PhantomData })
+        }
+    }
+
+    /// An array of these elements, NULL where `nulls` says (ascending positions); a matrix when `n_columns` are given.
+    ///
+    /// # Errors
+    /// [`pgml_core::ErrorKind::InvalidData`] when it is larger than an array can be.
+    pub fn with_nulls(values: &[T], nulls: impl Iterator<Item = usize>, n_columns: Option<usize>) -> Result<Self> {
+        let mut present = vec![u8::MAX; values.len().div_ceil(8)];
+        let mut n_nulls = 0;
+        for position in nulls {
+            present[position / 8] &= !(1 << (position % 8));
+            n_nulls += 1;
+        }
+        let n_dims = if values.is_empty() { 0 } else { 1 + usize::from(n_columns.is_some()) };
+        let bitmap = if n_nulls == 0 { 0 } else { present.len() };
+        let dims_end = size_of::<pg_sys::ArrayType>() + 2 * size_of::<i32>() * n_dims;
+        let offset = (dims_end + bitmap).next_multiple_of(8);
+        let bytes = offset + (values.len() - n_nulls) * size_of::<T>();
+        if bytes > MAX_BYTES {
+            bail!(InvalidData, "{} elements are more than an array can hold", values.len());
+        }
+        // SAFETY: palloc gives `bytes` bytes or raises an error; the layout is that of an array: header, lengths, lower
+        // bounds, a bitmap if there are NULLs, and the elements that are none.
+        unsafe {
+            let header = pg_sys::palloc(bytes).cast::<pg_sys::ArrayType>();
+            header.cast::<u8>().write_bytes(0, offset);
+            pgrx::varlena::set_varsize_4b(header.cast(), bytes as i32);
+            (*header).ndim = n_dims as i32;
+            (*header).elemtype = T::OID;
+            (*header).dataoffset = if n_nulls == 0 { 0 } else { offset as i32 };
+            let dims = header.add(1).cast::<i32>();
+            let lengths = [values.len() / n_columns.unwrap_or(1), n_columns.unwrap_or(1)];
+            for (i, length) in lengths.iter().take(n_dims).enumerate() {
+                *dims.add(i) = *length as i32;
+                *dims.add(n_dims + i) = 1;
+            }
+            std::ptr::copy_nonoverlapping(present.as_ptr(), header.cast::<u8>().add(dims_end), bitmap);
+            let data = header.cast::<u8>().add(offset).cast::<T>();
+            let mut next = 0;
+            for (position, value) in values.iter().enumerate() {
+                if n_nulls == 0 || present[position / 8] >> (position % 8) & 1 == 1 {
+                    *data.add(next) = *value;
+                    next += 1;
+                }
             }
             Ok(Self { header, element: PhantomData })
         }

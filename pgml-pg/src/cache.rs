@@ -17,15 +17,18 @@ use pgml_core::predictor::Predictor;
 use pgml_store::{catalog, files};
 use pgrx::{pg_guard, pg_sys};
 
-use crate::guc;
 use crate::owner::as_owner;
+use crate::privilege;
 use crate::row::RowPlan;
 use crate::snapshot::SnapshotKey;
 use crate::spi_port::SpiPort;
+use crate::{guc, spool};
 
 /// Counts relcache invalidations that may concern deployments or models.
 /// Starts at 1, so that a session begins by looking its tables up.
 static INVALIDATIONS: AtomicU64 = AtomicU64::new(1);
+/// Counts relcache invalidations of any relation: types of rows may have changed.
+static RELATION_CHANGES: AtomicU64 = AtomicU64::new(0);
 /// Counts ends of transactions and subtransactions: what a statement saw before may have been rolled back.
 static ENDINGS: AtomicU64 = AtomicU64::new(0);
 /// Whether this transaction has loaded a model: one that it made itself goes with a rollback.
@@ -54,12 +57,14 @@ struct Session {
     statement: Option<SnapshotKey>,
     last: Option<(String, Rc<Loaded>)>,
     pinned: HashMap<String, Rc<Loaded>>,
+    /// The model that the statement's user was last found to be allowed to predict with.
+    permitted: Option<i64>,
     /// Project name → model id, and the snapshot that it was read under.
     deployed: HashMap<String, (i64, SnapshotKey)>,
     models: Models,
 }
 
-/// Models by id, least recently used ones dropped beyond `pgml.cache_memory`.
+/// Models by id, least recently used ones dropped beyond `pgml.cache_memory`, in which mapped bytes do not count.
 #[derive(Default)]
 struct Models {
     by_id: HashMap<i64, (u64, Rc<Loaded>)>,
@@ -70,7 +75,9 @@ struct Models {
 /// The model deployed for `project`, as the current statement sees it.
 ///
 /// # Errors
-/// [`NotFound`](pgml_core::ErrorKind::NotFound) when nothing is deployed under that name, and what loading a model can fail with.
+/// [`NotFound`](pgml_core::ErrorKind::NotFound) when nothing is deployed under that name,
+/// [`PermissionDenied`](pgml_core::ErrorKind::PermissionDenied) when the current user may not predict with the project, and
+/// what loading a model can fail with.
 pub fn deployed(project: &str) -> Result<Rc<Loaded>> {
     let key = SnapshotKey::active();
     let hit = SESSION.with_borrow(|session| match &session.last {
@@ -86,9 +93,13 @@ pub fn deployed(project: &str) -> Result<Rc<Loaded>> {
 /// The model `id`, as the current statement sees it.
 ///
 /// # Errors
-/// [`NotFound`](pgml_core::ErrorKind::NotFound) when there is no such model, and what loading one can fail with.
+/// [`NotFound`](pgml_core::ErrorKind::NotFound) when there is no such model,
+/// [`PermissionDenied`](pgml_core::ErrorKind::PermissionDenied) when the current user may not predict with its project, and
+/// what loading one can fail with.
 pub fn model(id: i64) -> Result<Rc<Loaded>> {
-    begin_statement(SnapshotKey::active());
+    let key = SnapshotKey::active();
+    begin_statement(key);
+    permit(id, key)?;
     load(id)
 }
 
@@ -97,7 +108,11 @@ fn resolve(project: &str, key: Option<SnapshotKey>) -> Result<Rc<Loaded>> {
     let pinned = SESSION.with_borrow(|session| session.pinned.get(project).cloned());
     let model = match pinned {
         Some(model) => model,
-        None => load(deployed_id(project, key)?)?,
+        None => {
+            let id = deployed_id(project, key)?;
+            permit(id, key)?;
+            load(id)?
+        }
     };
     SESSION.with_borrow_mut(|session| {
         session.pinned.insert(project.to_owned(), Rc::clone(&model));
@@ -119,6 +134,7 @@ fn begin_statement(key: Option<SnapshotKey>) {
         session.endings = ENDINGS.load(Ordering::Relaxed);
         session.last = None;
         session.pinned.clear();
+        session.permitted = None;
         let invalidations = INVALIDATIONS.load(Ordering::Relaxed);
         let changed = session.invalidations != invalidations;
         if changed {
@@ -129,6 +145,7 @@ fn begin_statement(key: Option<SnapshotKey>) {
         changed
     });
     if changed {
+        privilege::forget();
         crate::invalidation::look_up_tables();
     }
 }
@@ -142,14 +159,28 @@ fn deployed_id(project: &str, key: Option<SnapshotKey>) -> Result<i64> {
     }
     let before = INVALIDATIONS.load(Ordering::Relaxed);
     let id = as_owner(|| catalog::deployed_model(&mut SpiPort::read_only(), project))?;
-    // The answer outlives its statement only if it is the latest there is.
-    if let (Some(key), Some(latest)) = (key, SnapshotKey::latest())
-        && key.shows_same_rows_as(&latest)
-        && before == INVALIDATIONS.load(Ordering::Relaxed)
-    {
+    if let Some(key) = outlives_statement(key, before) {
         SESSION.with_borrow_mut(|session| session.deployed.insert(project.to_owned(), (id, key)));
     }
     Ok(id)
+}
+
+/// The snapshot to remember an answer under that was read since `before`; it outlives its statement only if it is the latest
+/// there is.
+fn outlives_statement(key: Option<SnapshotKey>, before: u64) -> Option<SnapshotKey> {
+    let latest = SnapshotKey::latest()?;
+    key.filter(|key| key.shows_same_rows_as(&latest) && before == INVALIDATIONS.load(Ordering::Relaxed))
+}
+
+/// Refuses a model whose project the current user may not predict with; asked once in a statement.
+fn permit(id: i64, key: Option<SnapshotKey>) -> Result<()> {
+    if SESSION.with_borrow(|session| session.permitted == Some(id)) {
+        return Ok(());
+    }
+    let before = INVALIDATIONS.load(Ordering::Relaxed);
+    privilege::require_predict(id, key, || outlives_statement(key, before))?;
+    SESSION.with_borrow_mut(|session| session.permitted = Some(id));
+    Ok(())
 }
 
 fn load(id: i64) -> Result<Rc<Loaded>> {
@@ -160,7 +191,7 @@ fn load(id: i64) -> Result<Rc<Loaded>> {
     let predictor = as_owner(|| {
         let port = &mut SpiPort::read_only();
         let row = catalog::model(port, id)?;
-        files::load(port, &row, &pgml_models::algorithm)
+        files::load(port, &row, Some(&spool::of_this_server()), &pgml_models::algorithm)
     })?;
     let bytes = predictor.bytes();
     let model = Rc::new(Loaded { id, predictor, row_plan: RefCell::default(), bytes });
@@ -202,6 +233,12 @@ impl Models {
     }
 }
 
+/// How often a relation has changed, as far as this session has heard, since it first asked for a model.
+#[inline]
+pub fn relation_changes() -> u64 {
+    RELATION_CHANGES.load(Ordering::Relaxed)
+}
+
 fn register_callbacks() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -217,6 +254,7 @@ fn register_callbacks() {
 /// Runs in the middle of anything, so it only sets a flag.
 #[pg_guard]
 unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_sys::Oid) {
+    RELATION_CHANGES.fetch_add(1, Ordering::Relaxed);
     if relation == pg_sys::InvalidOid || crate::invalidation::concerns_models(relation) {
         INVALIDATIONS.fetch_add(1, Ordering::Relaxed);
     }

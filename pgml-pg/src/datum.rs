@@ -1,8 +1,11 @@
 //! Reads numbers and texts out of PostgreSQL values.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
-use pgrx::{FromDatum, pg_sys};
+use pgrx::pg_sys;
+
+use crate::encoding::to_utf8;
 
 /// A SQL type whose values are numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +91,10 @@ unsafe fn numeric_to_f64(datum: pg_sys::Datum) -> f64 {
 /// The datum is `text`, `varchar` or `bpchar`, not NULL, and lives as long as the result is used.
 pub unsafe fn text<'a>(datum: pg_sys::Datum) -> &'a str {
     // SAFETY: as promised by the caller.
-    unsafe { <&str>::from_datum(datum, false) }.unwrap_or_default()
+    unsafe {
+        let packed = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+        to_utf8(pgrx::varlena::varlena_to_byte_slice(packed))
+    }
 }
 
 /// The text form of any value, through its type's output function.
@@ -102,7 +108,7 @@ pub unsafe fn output(type_oid: pg_sys::Oid, datum: pg_sys::Datum) -> String {
     unsafe {
         pg_sys::getTypeOutputInfo(type_oid, &mut function, &mut is_varlena);
         let text = pg_sys::OidOutputFunctionCall(function, datum);
-        let owned = CStr::from_ptr(text).to_string_lossy().into_owned();
+        let owned = to_utf8(CStr::from_ptr(text).to_bytes()).to_owned();
         pg_sys::pfree(text.cast());
         owned
     }
@@ -130,6 +136,26 @@ pub unsafe fn vector_cast(type_oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
         );
         (path == pg_sys::CoercionPathType::COERCION_PATH_FUNC && pg_sys::get_func_nargs(function) == 3)
             .then_some(function)
+    }
+}
+
+/// As [`vector_cast`], remembered for the type that was asked for last: once per row is too often to search the catalog.
+/// A type that is made anew has another object id; a cast that is dropped takes its function, whose call then fails.
+///
+/// # Safety
+/// As [`vector_cast`].
+pub unsafe fn vector_cast_of_last(type_oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    thread_local! {
+        static LAST: Cell<Option<(pg_sys::Oid, pg_sys::Oid)>> = const { Cell::new(None) };
+    }
+    match LAST.get() {
+        Some((known, cast)) if known == type_oid => Some(cast),
+        _ => {
+            // SAFETY: as promised by the caller.
+            let cast = unsafe { vector_cast(type_oid) }?;
+            LAST.set(Some((type_oid, cast)));
+            Some(cast)
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Arrays of raw features as `predict` gets them.
 
+use std::ffi::CStr;
+
 use pgml_core::{Error, ErrorKind, MatrixRef, Result};
 use pgrx::{AnyArray, check_for_interrupts, pg_sys};
 
@@ -48,9 +50,17 @@ fn open(array: &AnyArray) -> Result<(*mut pg_sys::ArrayType, NumberType)> {
         let header = datum::detoasted_array(array.datum());
         (header, (*header).elemtype)
     };
-    let number = NumberType::from_oid(element)
-        .ok_or_else(|| Error::new(ErrorKind::WrongType, "features must be an array of numbers"))?;
-    Ok((header, number))
+    match NumberType::from_oid(element) {
+        Some(number) => Ok((header, number)),
+        None => Err(not_numbers(element)),
+    }
+}
+
+fn not_numbers(element: pg_sys::Oid) -> Error {
+    // SAFETY: the type is that of an array's elements; the answer is a C string, which is copied.
+    let name = unsafe { CStr::from_ptr(pg_sys::format_type_be(element)) }.to_string_lossy();
+    Error::new(ErrorKind::WrongType, format!("features must be an array of numbers, not of {name}"))
+        .with_hint("write a row of mixed types as ROW(…), or cast the array, for example to real[]")
 }
 
 /// The rows in `raw`: whole rows of what the model takes.
@@ -61,17 +71,27 @@ pub fn rows<'a>(raw: &'a [f64], model: &Loaded) -> Result<MatrixRef<'a>> {
     MatrixRef::new(raw, expect_rows(raw.len(), model)?)
 }
 
+/// Fails unless so many values are one row.
+///
+/// # Errors
+/// As [`rows`].
+pub fn expect_one_row(n_values: usize, model: &Loaded) -> Result<()> {
+    if n_values == model.predictor.n_raw_features() { Ok(()) } else { Err(wrong_number(n_values, model)) }
+}
+
 /// How many values a row has, if `n_values` make whole rows.
 fn expect_rows(n_values: usize, model: &Loaded) -> Result<usize> {
     let width = model.predictor.n_raw_features();
     if n_values == 0 || !n_values.is_multiple_of(width) {
-        return Err(Error::new(
-            ErrorKind::WrongDimension,
-            format!("the model takes {width} features a row, but {n_values} were given"),
-        )
-        .with_detail(format!("its columns: {}", column_list(model))));
+        return Err(wrong_number(n_values, model));
     }
     Ok(width)
+}
+
+fn wrong_number(n_values: usize, model: &Loaded) -> Error {
+    let width = model.predictor.n_raw_features();
+    let message = format!("the model takes {width} features a row, but {n_values} were given");
+    Error::new(ErrorKind::WrongDimension, message).with_detail(format!("its columns: {}", column_list(model)))
 }
 
 fn column_list(model: &Loaded) -> String {

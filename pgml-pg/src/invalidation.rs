@@ -12,20 +12,35 @@ use pgrx::prelude::*;
 /// entry, which Postgres sends with the commit; listeners register with `CacheRegisterRelcacheCallback`.
 #[pg_extern(sql = false)]
 fn deployments_changed(fcinfo: pg_sys::FunctionCallInfo) {
+    let relation = relation_of_trigger(fcinfo, "pgml.deployments_changed()");
+    // SAFETY: the relation is open for as long as its trigger runs.
+    unsafe { pg_sys::CacheInvalidateRelcacheByRelid((*relation).rd_id) };
+}
+
+/// The row trigger on projects whose owner or grants have changed. Besides what sessions remember, which the trigger above
+/// takes care of, cached plans may hold what `predict(model_id, …)` gave for constants.
+#[pg_extern(sql = false)]
+fn grants_changed(fcinfo: pg_sys::FunctionCallInfo) {
+    relation_of_trigger(fcinfo, "pgml.grants_changed()");
+    // Every plan is made anew when a schema has changed, and this says that one has.
+    // SAFETY: in a transaction; the message goes out with its commit.
+    unsafe { pg_sys::CacheInvalidateCatalog(pg_sys::NamespaceRelationId) };
+}
+
+/// The relation whose trigger runs; an error when none does.
+fn relation_of_trigger(fcinfo: pg_sys::FunctionCallInfo, function: &str) -> pg_sys::Relation {
     // SAFETY: Postgres passes valid call data; the node tag says whether its context is a trigger's.
-    let relation = unsafe {
+    unsafe {
         let context = (*fcinfo).context;
         if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
             ereport!(
                 ERROR,
                 PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                "pgml.deployments_changed() can only be called as a trigger"
+                format!("{function} can only be called as a trigger")
             );
         }
         (*context.cast::<pg_sys::TriggerData>()).tg_relation
-    };
-    // SAFETY: the relation is open for as long as its trigger runs.
-    unsafe { pg_sys::CacheInvalidateRelcacheByRelid((*relation).rd_id) };
+    }
 }
 
 /// The tables whose invalidations concern what a session remembers.

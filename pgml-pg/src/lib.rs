@@ -15,21 +15,28 @@ mod array;
 mod cache;
 mod compute;
 mod datum;
+mod encoding;
 mod features;
+mod folder;
 mod guc;
 mod invalidation;
 mod labels;
 mod libraries;
 mod message;
 mod owner;
+mod predict_agg;
+mod privilege;
 mod progress;
 mod relation;
 mod report;
 mod row;
 mod snapshot;
 mod spi_port;
+mod spool;
 mod training;
 mod transfer;
+mod tuple;
+mod worker;
 
 ::pgrx::pg_module_magic!();
 

@@ -8,6 +8,8 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::elog::PgLogLevel;
 use pgrx::pg_sys::panic::ErrorReport;
 
+use crate::encoding;
+
 /// Tells the user what they asked for (statistics, metrics), whatever `client_min_messages` says.
 pub fn info(text: &str) {
     send(PgLogLevel::INFO, text);
@@ -23,9 +25,19 @@ pub fn warning(text: &str) {
     send(PgLogLevel::WARNING, text);
 }
 
+/// Tells the administrator, in the server's log.
+pub fn log(text: &str) {
+    send(PgLogLevel::LOG, text);
+}
+
+/// Tells whoever looks for the cause of something.
+pub fn debug(text: &str) {
+    send(PgLogLevel::DEBUG1, text);
+}
+
 fn send(level: PgLogLevel, text: &str) {
     let code = if level == PgLogLevel::WARNING { pgrx::PgSqlErrorCode::ERRCODE_WARNING } else { NO_ERROR };
-    let report = ErrorReport::new(code, text.to_owned(), "pgml");
+    let report = ErrorReport::new(code, encoding::message(text).into_owned(), "pgml");
     let _held = HeldInterrupts::new();
     report.report(level);
 }

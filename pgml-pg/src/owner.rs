@@ -34,7 +34,11 @@ pub fn catalog_relation(name: &CStr) -> Result<pg_sys::Oid> {
     Ok(relation)
 }
 
-fn catalog_owner() -> Result<pg_sys::Oid> {
+/// The role that owns the catalog's tables.
+///
+/// # Errors
+/// [`ErrorKind::NotReady`] when the extension is not installed in this database.
+pub fn catalog_owner() -> Result<pg_sys::Oid> {
     let relation = catalog_relation(c"files")?;
     // SAFETY: the tuple is released before its fields would go away; it exists, for the relation was just found.
     unsafe {

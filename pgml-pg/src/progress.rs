@@ -2,23 +2,21 @@
 //!
 //! The file lies in a folder of the data directory whose name base backups skip. It is sized once and never shrunk, for
 //! truncating a mapped file kills whoever reads it. A slot is written by its backend alone; a reader retries when it
-//! caught a slot in the middle of a change, and the view tells by process id and start time whether its writer lives.
+//! caught a slot in the middle of a change, and looks among the running processes whether its writer lives.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 
 use pgml_core::run::{Level, Progress, Reporter};
 use pgrx::pg_sys;
 
-use crate::message;
+use crate::{folder, message};
 
-/// Relative to the data directory, which is every backend's working directory.
-const FOLDER: &str = "pgsql_tmp_pgml";
 /// The number counts layouts.
-const FILE: &str = "pgsql_tmp_pgml/progress.1";
+const FILE: &str = "pgsql_tmp_pgml/progress.2";
 
 const PHASE_WORDS: usize = 4;
 const NAME_WORDS: usize = 8;
@@ -29,8 +27,6 @@ struct Slot {
     /// Odd while the slot is being changed.
     sequence: AtomicU64,
     pid: AtomicI64,
-    database: AtomicI64,
-    backend_start: AtomicI64,
     started: AtomicI64,
     phase_started: AtomicI64,
     done: AtomicU64,
@@ -46,8 +42,9 @@ struct Text<const WORDS: usize>([AtomicU64; WORDS]);
 /// What a slot says.
 pub struct Row {
     pub pid: i32,
-    pub database: u32,
-    pub backend_start: i64,
+    pub database: pg_sys::Oid,
+    /// Whose session it is.
+    pub owner: pg_sys::Oid,
     pub started: i64,
     pub phase_started: i64,
     pub done: u64,
@@ -66,12 +63,8 @@ impl Training {
         if let Some(slot) = own_slot() {
             let now = now();
             slot.change(|slot| {
-                // SAFETY: globals of this backend, set before any session command runs.
-                let (pid, database, start) =
-                    unsafe { (pg_sys::MyProcPid, pg_sys::MyDatabaseId.to_u32(), pg_sys::MyStartTimestamp) };
-                slot.pid.store(i64::from(pid), Ordering::Relaxed);
-                slot.database.store(i64::from(database), Ordering::Relaxed);
-                slot.backend_start.store(start, Ordering::Relaxed);
+                // SAFETY: a global of this backend, set before any session command runs.
+                slot.pid.store(i64::from(unsafe { pg_sys::MyProcPid }), Ordering::Relaxed);
                 slot.started.store(now, Ordering::Relaxed);
                 slot.phase_started.store(now, Ordering::Relaxed);
                 slot.done.store(0, Ordering::Relaxed);
@@ -126,9 +119,39 @@ impl Reporter for MainThread {
     }
 }
 
-/// Every slot in use.
+/// The running trainings that the caller may see: its own role's, and all to those who train or watch the server.
 pub fn rows() -> Vec<Row> {
-    slots().unwrap_or_default().iter().filter_map(Slot::read).collect()
+    let all = sees_all();
+    let visible = |row: &Row| all || is_member(row.owner);
+    let slots = slots().unwrap_or_default().iter().enumerate();
+    slots.filter_map(|(index, slot)| slot.read()?.of_process(index)).filter(visible).collect()
+}
+
+fn sees_all() -> bool {
+    // SAFETY: a catalog look-up; the invalid id when the role was dropped.
+    let trainer = unsafe { pg_sys::get_role_oid(c"pgml_trainer".as_ptr(), true) };
+    is_member(pg_sys::ROLE_PG_READ_ALL_STATS.into()) || (trainer != pg_sys::InvalidOid && is_member(trainer))
+}
+
+/// Whether the current user has the privileges of `role`.
+fn is_member(role: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups.
+    unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), role) }
+}
+
+impl Row {
+    /// With database and role of its process; `None` when that has ended without emptying its slot `index`.
+    fn of_process(mut self, index: usize) -> Option<Self> {
+        // SAFETY: the process may end at any time, but its entry in shared memory stays readable.
+        unsafe {
+            let process = pg_sys::BackendPidGetProc(self.pid);
+            if process.is_null() || slot_index(process) != Some(index) {
+                return None;
+            }
+            (self.database, self.owner) = ((*process).databaseId, (*process).roleId);
+        }
+        Some(self)
+    }
 }
 
 impl Slot {
@@ -146,8 +169,8 @@ impl Slot {
                 let before = self.sequence.load(Ordering::Acquire);
                 let row = Row {
                     pid: self.pid.load(Ordering::Relaxed) as i32,
-                    database: self.database.load(Ordering::Relaxed) as u32,
-                    backend_start: self.backend_start.load(Ordering::Relaxed),
+                    database: pg_sys::InvalidOid,
+                    owner: pg_sys::InvalidOid,
                     started: self.started.load(Ordering::Relaxed),
                     phase_started: self.phase_started.load(Ordering::Relaxed),
                     done: self.done.load(Ordering::Relaxed),
@@ -186,13 +209,23 @@ fn now() -> i64 {
 }
 
 fn own_slot() -> Option<&'static Slot> {
-    // SAFETY: a global of this backend; the numbers count from 1 before PostgreSQL 17, from 0 since.
+    // SAFETY: this process's own entry in shared memory, set before any session command runs.
+    let index = unsafe { slot_index(pg_sys::MyProc) };
+    slots()?.get(index?)
+}
+
+/// The slot of a process: its number among the backends.
+///
+/// # Safety
+/// The pointer is to an entry of the server's array of processes.
+unsafe fn slot_index(process: *const pg_sys::PGPROC) -> Option<usize> {
+    // SAFETY: as promised by the caller. The numbers count from 1 before PostgreSQL 17, from 0 since.
     #[cfg(any(feature = "pg15", feature = "pg16"))]
-    let index = unsafe { pg_sys::MyBackendId } - 1;
+    let index = unsafe { (*process).backendId } - 1;
     #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     // SAFETY: as above.
-    let index = unsafe { pg_sys::MyProcNumber };
-    slots()?.get(usize::try_from(index).ok()?)
+    let index = unsafe { (*process).vxid.procNumber };
+    usize::try_from(index).ok()
 }
 
 /// The mapped slots; `None` where the file cannot be made, for instance on a full disk: progress is not worth an error.
@@ -206,10 +239,7 @@ fn map() -> std::io::Result<&'static [Slot]> {
     // SAFETY: a global that is set when the server starts.
     let n_slots = usize::try_from(unsafe { pg_sys::MaxBackends }).unwrap_or(0) + 64;
     let length = n_slots * size_of::<Slot>();
-    match DirBuilder::new().mode(0o700).create(FOLDER) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
+    folder::ensure()?;
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(FILE)?;
     // SAFETY: the file is at least as long as the mapping and never gets shorter; zeros are valid, empty slots; all
     // accesses are atomic. The mapping lives as long as the process.

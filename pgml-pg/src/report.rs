@@ -4,6 +4,8 @@ use pgml_core::{Error, ErrorKind};
 use pgrx::PgSqlErrorCode as Sqlstate;
 use pgrx::pg_sys::panic::ErrorReport;
 
+use crate::encoding::message;
+
 /// What a `#[pg_extern]` function returns. The error is raised after the function has returned, so destructors have run;
 /// errors that Postgres itself raises below (SPI, cancel) unwind past it and arrive at the client unchanged.
 pub type SqlResult<T> = Result<T, ErrorReport>;
@@ -38,12 +40,12 @@ pub fn sql<T>(body: impl FnOnce() -> pgml_core::Result<T>) -> SqlResult<T> {
 
 #[track_caller]
 fn error_report(error: &Error) -> ErrorReport {
-    let mut report = ErrorReport::new(sqlstate(error.kind()), error.message().to_owned(), "pgml");
+    let mut report = ErrorReport::new(sqlstate(error.kind()), message(error.message()).into_owned(), "pgml");
     if let Some(detail) = error.detail() {
-        report = report.set_detail(detail);
+        report = report.set_detail(message(detail));
     }
     if let Some(hint) = error.hint() {
-        report = report.set_hint(hint);
+        report = report.set_hint(message(hint));
     }
     report
 }
@@ -67,6 +69,9 @@ fn sqlstate(kind: ErrorKind) -> Sqlstate {
         ErrorKind::PermissionDenied => Sqlstate::ERRCODE_INSUFFICIENT_PRIVILEGE,
         ErrorKind::MissingLibrary => Sqlstate::ERRCODE_UNDEFINED_FILE,
         ErrorKind::Io => Sqlstate::ERRCODE_IO_ERROR,
+        ErrorKind::ConnectionFailure => Sqlstate::ERRCODE_CONNECTION_FAILURE,
+        // The client SDK asks again in another way when it sees XX000.
+        ErrorKind::UnresolvedModel => Sqlstate::ERRCODE_INTERNAL_ERROR,
         _ => Sqlstate::ERRCODE_INTERNAL_ERROR,
     }
 }

@@ -4,23 +4,32 @@
 //! them, are ignored. An anonymous `ROW(…)` has no names, so its values stand in the order of the training columns. The
 //! row of a subquery is anonymous too, but its columns have names: they count when all the model's columns are there.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::ops::Range;
-use std::rc::Rc;
 
-use pgml_core::predictor::Cell;
+use pgml_core::error::{did_you_mean, guess_or};
+use pgml_core::predictor;
 use pgml_core::{Error, ErrorKind, Result, bail};
 use pgrx::{AnyElement, pg_sys};
 
-use crate::cache::Loaded;
+use crate::cache::{self, Loaded};
 use crate::datum::{self, NumberType};
+use crate::encoding::to_utf8;
+use crate::tuple::{self, Layout, Stored};
 
 /// Where a model's columns are found in values of one composite type.
-#[derive(Clone)]
 pub struct RowPlan {
+    type_oid: pg_sys::Oid,
+    typmod: i32,
     /// PostgreSQL's number for this form of the type; ALTER TABLE gives it another one.
     row_type: u64,
-    fields: Rc<[Field]>,
+    /// How many relations had changed when that number was last asked for.
+    changes: Cell<u64>,
+    fields: Vec<Field>,
+    layout: Layout,
+    /// Whether the model's raw features are the fields' numbers, as they are.
+    plain: bool,
 }
 
 /// One attribute of the composite that the model reads.
@@ -49,39 +58,191 @@ pub fn encode(value: &AnyElement, model: &Loaded, out: &mut Vec<f64>) -> Result<
     // SAFETY: the datum is of the type that the call site says; composite values are tuples of their header's type.
     unsafe {
         if !is_composite(value.oid()) {
-            return Err(Error::new(
-                ErrorKind::WrongType,
-                "predict takes an array of features, a row, or a table's row variable",
-            )
-            .with_hint("write pgml.predict('project', ARRAY[…]), ROW(…), or the alias of a table"));
+            // A vector of pgvector's, as one array of features.
+            if let Some(cast) = datum::vector_cast_of_last(value.oid()) {
+                datum::vector_into(value.datum(), cast, out);
+                return Ok(());
+            }
+            return Err(no_row("predict"));
         }
-        let header = pg_sys::pg_detoast_datum(value.datum().cast_mut_ptr()).cast::<pg_sys::HeapTupleHeaderData>();
-        let type_oid = (*header).t_choice.t_datum.datum_typeid;
-        let typmod = (*header).t_choice.t_datum.datum_typmod;
-        let descriptor = Descriptor::of(type_oid, typmod);
-        let plan = plan(model, type_oid, typmod, &descriptor)?;
+        encode_datum(value.datum(), model, out)
+    }
+}
 
-        let natts = (*descriptor.0).natts as usize;
-        let mut tuple = pg_sys::HeapTupleData {
-            t_len: datum_length(header),
-            t_self: pg_sys::ItemPointerData::default(),
-            t_tableOid: pg_sys::InvalidOid,
-            t_data: header,
+/// What is said of an argument that is neither an array of numbers nor a row.
+pub fn no_row(function: &str) -> Error {
+    Error::new(ErrorKind::WrongType, format!("{function} takes an array of features, a row, or a table's row variable"))
+        .with_hint(format!("write pgml.{function}('project', ARRAY[…]), ROW(…), or the alias of a table"))
+}
+
+/// As [`encode`], of a datum that is known to be a row.
+///
+/// # Errors
+/// As [`encode`].
+///
+/// # Safety
+/// The datum is a composite value and not NULL.
+#[inline]
+pub unsafe fn encode_datum(datum: pg_sys::Datum, model: &Loaded, out: &mut Vec<f64>) -> Result<()> {
+    // SAFETY: a composite value is a tuple of its header's type.
+    unsafe {
+        let header = detoasted(datum);
+        // Taken, not borrowed: a cast or an output function may come back here.
+        let plan = match model.row_plan.take() {
+            Some(plan) if plan.is_for(header) => plan,
+            _ => RowPlan::new(model, header)?,
         };
-        let (mut values, mut nulls) = (vec![pg_sys::Datum::null(); natts], vec![true; natts]);
-        pg_sys::heap_deform_tuple(&mut tuple, descriptor.0, values.as_mut_ptr(), nulls.as_mut_ptr());
+        let encoded = plan.encode(header, model, out);
+        model.row_plan.replace(Some(plan));
+        encoded
+    }
+}
 
+/// The tuple in a datum. Rows that an expression made are plain, which is seen without a call.
+#[inline]
+unsafe fn detoasted(datum: pg_sys::Datum) -> *mut pg_sys::HeapTupleHeaderData {
+    let pointer = datum.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: the caller's datum is a composite value, not NULL.
+    unsafe {
+        if pgrx::varlena::varatt_is_4b_u(pointer) { pointer.cast() } else { pg_sys::pg_detoast_datum(pointer).cast() }
+    }
+}
+
+impl RowPlan {
+    /// The plan for this model and the type of this value.
+    unsafe fn new(model: &Loaded, header: *const pg_sys::HeapTupleHeaderData) -> Result<Self> {
+        // SAFETY: the header is that of a composite value.
+        unsafe {
+            let (type_oid, typmod) = type_of(header);
+            let changes = Cell::new(cache::relation_changes());
+            let row_type = pg_sys::assign_record_type_identifier(type_oid, typmod);
+            let (all, attributes) = Descriptor::of(type_oid, typmod).attributes();
+            let schema = model.predictor.schema();
+            let columns: Vec<&str> = schema.features().map(|c| c.name.as_str()).collect();
+            let named = type_oid != pg_sys::RECORDOID || are_names(&columns, &attributes);
+            let fields = if named { by_name(&columns, &attributes)? } else { by_position(&columns, &attributes)? };
+            let wanted: Vec<usize> = fields.iter().map(|field| field.attribute).collect();
+            let numbers = fields.iter().all(|field| matches!(field.kind, FieldKind::Number(_)));
+            let plain = numbers && schema.features().all(|column| !column.is_categorical() && !column.array);
+            let layout = Layout::new(&all, &wanted);
+            Ok(Self { type_oid, typmod, row_type, changes, fields, layout, plain })
+        }
+    }
+
+    /// Whether it is for values like this one.
+    #[inline]
+    unsafe fn is_for(&self, header: *const pg_sys::HeapTupleHeaderData) -> bool {
+        // SAFETY: the header is that of a composite value.
+        unsafe {
+            let changes = cache::relation_changes();
+            if type_of(header) != (self.type_oid, self.typmod) {
+                return false;
+            }
+            if self.changes.get() != changes {
+                if pg_sys::assign_record_type_identifier(self.type_oid, self.typmod) != self.row_type {
+                    return false;
+                }
+                self.changes.set(changes);
+            }
+            true
+        }
+    }
+
+    /// Appends the raw features of this row.
+    #[inline]
+    unsafe fn encode(
+        &self,
+        header: *mut pg_sys::HeapTupleHeaderData,
+        model: &Loaded,
+        out: &mut Vec<f64>,
+    ) -> Result<()> {
+        if !self.plain {
+            // SAFETY: as here.
+            return unsafe { self.encode_cells(header, model, out) };
+        }
+        // SAFETY: the plan is for this row's type.
+        unsafe {
+            if let Some((data, places)) = self.layout.places(header) {
+                out.extend(self.fields.iter().zip(places).map(|(field, (stored, offset))| match field.kind {
+                    FieldKind::Number(number) => number.read(tuple::datum(data.add(*offset), *stored)),
+                    _ => f64::NAN,
+                }));
+                return Ok(());
+            }
+            let start = out.len();
+            out.resize(start + self.fields.len(), f64::NAN);
+            let features = &mut out[start..];
+            self.each_datum(header, |field, datum| {
+                if let (FieldKind::Number(number), Some(datum)) = (self.fields[field].kind, datum) {
+                    features[field] = number.read(datum);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// As `encode`, for texts, arrays, and columns whose numbers stand for something else.
+    unsafe fn encode_cells(
+        &self,
+        header: *mut pg_sys::HeapTupleHeaderData,
+        model: &Loaded,
+        out: &mut Vec<f64>,
+    ) -> Result<()> {
         let mut numbers = Vec::new();
-        let slots: Vec<Slot> = plan
-            .fields
-            .iter()
-            .map(|field| {
-                let datum = (!nulls[field.attribute]).then_some(values[field.attribute]);
-                Slot::read(field.kind, datum, &mut numbers)
-            })
-            .collect();
+        let mut slots: Vec<Slot> = self.fields.iter().map(|_| Slot::Null).collect();
+        // SAFETY: the plan is for this row's type, and the slots do not outlive the row.
+        unsafe {
+            self.each_datum(header, |field, datum| {
+                slots[field] = Slot::read(self.fields[field].kind, datum, &mut numbers);
+            });
+        }
         model.predictor.encode_row(&mut |column| Ok(slots[column].cell(&numbers)), out)
     }
+
+    /// Calls `each` with every field's number and datum.
+    unsafe fn each_datum(
+        &self,
+        header: *mut pg_sys::HeapTupleHeaderData,
+        mut each: impl FnMut(usize, Option<pg_sys::Datum>),
+    ) {
+        // SAFETY: the plan is for this row's type.
+        unsafe {
+            if !self.layout.read(header, &mut each) {
+                self.each_datum_of_old(header, each);
+            }
+        }
+    }
+
+    /// Of a row that was stored before its type got all its columns: PostgreSQL knows what stands for the missing ones.
+    unsafe fn each_datum_of_old(
+        &self,
+        header: *mut pg_sys::HeapTupleHeaderData,
+        mut each: impl FnMut(usize, Option<pg_sys::Datum>),
+    ) {
+        // SAFETY: the descriptor is that of the row's type.
+        unsafe {
+            let descriptor = Descriptor::of(self.type_oid, self.typmod);
+            let natts = (*descriptor.0).natts as usize;
+            let mut tuple = pg_sys::HeapTupleData {
+                t_len: datum_length(header),
+                t_self: pg_sys::ItemPointerData::default(),
+                t_tableOid: pg_sys::InvalidOid,
+                t_data: header,
+            };
+            let (mut values, mut nulls) = (vec![pg_sys::Datum::null(); natts], vec![true; natts]);
+            pg_sys::heap_deform_tuple(&mut tuple, descriptor.0, values.as_mut_ptr(), nulls.as_mut_ptr());
+            for (number, field) in self.fields.iter().enumerate() {
+                each(number, (!nulls[field.attribute]).then_some(values[field.attribute]));
+            }
+        }
+    }
+}
+
+/// The type of a composite value.
+#[inline]
+unsafe fn type_of(header: *const pg_sys::HeapTupleHeaderData) -> (pg_sys::Oid, i32) {
+    // SAFETY: a composite value carries its type in its header.
+    unsafe { ((*header).t_choice.t_datum.datum_typeid, (*header).t_choice.t_datum.datum_typmod) }
 }
 
 /// A value of the row, read before it is encoded; arrays lie one after another in a buffer of their own.
@@ -120,32 +281,15 @@ impl Slot {
         }
     }
 
-    fn cell<'a>(&'a self, numbers: &'a [f64]) -> Cell<'a> {
+    fn cell<'a>(&'a self, numbers: &'a [f64]) -> predictor::Cell<'a> {
         match self {
-            Self::Null => Cell::Null,
-            Self::Number(x) => Cell::Number(*x),
-            Self::Borrowed(text) => Cell::Text(text),
-            Self::Owned(text) => Cell::Text(text.trim_end_matches(' ')),
-            Self::Numbers(range) => Cell::Numbers(&numbers[range.clone()]),
+            Self::Null => predictor::Cell::Null,
+            Self::Number(x) => predictor::Cell::Number(*x),
+            Self::Borrowed(text) => predictor::Cell::Text(text),
+            Self::Owned(text) => predictor::Cell::Text(text.trim_end_matches(' ')),
+            Self::Numbers(range) => predictor::Cell::Numbers(&numbers[range.clone()]),
         }
     }
-}
-
-/// The plan for this model and type: rows of one statement come one after another with the same.
-unsafe fn plan(model: &Loaded, type_oid: pg_sys::Oid, typmod: i32, descriptor: &Descriptor) -> Result<RowPlan> {
-    // SAFETY: the type is that of a composite value.
-    let row_type = unsafe { pg_sys::assign_record_type_identifier(type_oid, typmod) };
-    if let Some(plan) = model.row_plan.borrow().as_ref().filter(|plan| plan.row_type == row_type) {
-        return Ok(plan.clone());
-    }
-    // SAFETY: the descriptor is pinned by the caller.
-    let attributes = unsafe { descriptor.attributes() };
-    let columns: Vec<&str> = model.predictor.schema().features().map(|c| c.name.as_str()).collect();
-    let named = type_oid != pg_sys::RECORDOID || are_names(&columns, &attributes);
-    let fields = if named { by_name(&columns, &attributes)? } else { by_position(&columns, &attributes)? };
-    let plan = RowPlan { row_type, fields: fields.into() };
-    model.row_plan.replace(Some(plan.clone()));
-    Ok(plan)
 }
 
 /// Whether an anonymous row's columns have the model's names; `ROW(…)` calls its values f1, f2 and so on.
@@ -165,6 +309,10 @@ fn by_name(columns: &[&str], attributes: &[Attribute]) -> Result<Vec<Field>> {
                     format!("the row has no column \"{name}\", which the model needs"),
                 )
                 .with_detail(format!("its columns: {}", known.join(", ")))
+                .with_hint(guess_or(
+                    did_you_mean(name, known.iter().copied()),
+                    "rename or add the column in a subquery",
+                ))
             })?;
             attribute.field()
         })
@@ -232,18 +380,25 @@ impl Descriptor {
         Self(unsafe { pg_sys::lookup_rowtype_tupdesc(type_oid, typmod) })
     }
 
-    unsafe fn attributes(&self) -> Vec<Attribute> {
+    /// How each attribute is stored, dropped ones too, and the live attributes.
+    unsafe fn attributes(&self) -> (Vec<Stored>, Vec<Attribute>) {
         // SAFETY: a descriptor has `natts` attributes.
         unsafe {
             let tuple = pgrx::PgTupleDesc::from_pg_is_copy(pg_sys::CreateTupleDescCopyConstr(self.0));
-            tuple
+            let live = tuple
                 .iter()
                 .enumerate()
                 .filter(|(_, a)| !a.attisdropped)
-                .map(|(index, a)| Attribute { index, name: a.name().to_owned(), type_oid: a.atttypid })
-                .collect()
+                .map(|(index, a)| Attribute { index, name: attribute_name(a), type_oid: a.atttypid })
+                .collect();
+            (tuple.iter().map(Stored::of).collect(), live)
         }
     }
+}
+
+fn attribute_name(attribute: &pg_sys::FormData_pg_attribute) -> String {
+    // SAFETY: a name in the database's encoding, which ends in a zero byte.
+    unsafe { to_utf8(CStr::from_ptr(attribute.attname.data.as_ptr()).to_bytes()) }.to_owned()
 }
 
 impl Drop for Descriptor {
@@ -257,7 +412,11 @@ impl Drop for Descriptor {
     }
 }
 
-unsafe fn is_composite(type_oid: pg_sys::Oid) -> bool {
+/// Whether values of this type are rows.
+///
+/// # Safety
+/// Called in a transaction.
+pub unsafe fn is_composite(type_oid: pg_sys::Oid) -> bool {
     // SAFETY: a catalog look-up.
     unsafe { pg_sys::type_is_rowtype(type_oid) }
 }

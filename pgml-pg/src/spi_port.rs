@@ -38,7 +38,7 @@ impl SpiPort {
             bail!(Internal, "{} values for the {} parameters of: {sql}", params.len(), types.len());
         }
         let _connection = Connection::open()?;
-        let encoding = ServerEncoding::new();
+        let encoding = Utf8Client::new();
         let mut oids: Vec<pg_sys::Oid> = types.iter().map(|t| pg_sys::Oid::from_u32(t.oid())).collect();
         let bound = types.iter().zip(params).map(|(t, param)| datum(*param, t)).collect::<Result<Vec<_>>>()?;
         let mut values: Vec<pg_sys::Datum> = bound.iter().map(|v| v.unwrap_or(pg_sys::Datum::null())).collect();
@@ -69,7 +69,7 @@ impl Port for SpiPort {
         self.run(sql, params, |n_rows| {
             // SAFETY: set by the statement that just ran; NULL when it returns no rows at all.
             let Some(table) = (unsafe { pg_sys::SPI_tuptable.as_ref() }) else { return Ok(Vec::new()) };
-            let _encoding = ServerEncoding::new();
+            let _encoding = Utf8Client::new();
             (0..n_rows as usize).map(|row| read_row(table, row)).collect()
         })
     }
@@ -101,21 +101,25 @@ impl Drop for Connection {
     }
 }
 
-/// Receive and send functions convert texts from and to the client's encoding; while this lives, that is the server's.
-struct ServerEncoding(i32);
+/// Receive and send functions convert texts from and to the client's encoding; while this lives, that is UTF-8.
+struct Utf8Client(i32);
 
-impl ServerEncoding {
+impl Utf8Client {
     fn new() -> Self {
-        // SAFETY: state of this process alone; the server's own encoding needs no conversion.
+        const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
+        // SAFETY: state of this process alone; the conversion is looked up here, in a transaction, where there is one.
         unsafe {
             let before = Self(pg_sys::pg_get_client_encoding());
-            pg_sys::SetClientEncoding(pg_sys::GetDatabaseEncoding());
+            if before.0 != UTF8 {
+                pg_sys::PrepareClientEncoding(UTF8);
+                pg_sys::SetClientEncoding(UTF8);
+            }
             before
         }
     }
 }
 
-impl Drop for ServerEncoding {
+impl Drop for Utf8Client {
     fn drop(&mut self) {
         // SAFETY: the conversion was prepared when the client chose it, so it is found without a look into a catalog.
         unsafe { pg_sys::SetClientEncoding(self.0) };

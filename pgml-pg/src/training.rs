@@ -1,6 +1,5 @@
 //! The way of one `pgml.train`: find what to train on, train on a thread of its own, store, deploy if better.
 
-use std::ffi::CStr;
 use std::sync::Arc;
 
 use pgml_core::deploy::{Decision, decide};
@@ -9,16 +8,17 @@ use pgml_core::run::Level;
 use pgml_core::sampling::Split;
 use pgml_core::schema::Schema;
 use pgml_core::search::Search;
-use pgml_core::train::{TrainRequest, Trained};
+use pgml_core::train::{TrainRequest, Trained, Training};
 use pgml_core::{Algorithm, Error, ErrorKind, Result, Run, Task, bail};
 use pgml_store::Artifact;
-use pgml_store::catalog::{self, NewModel, NewSnapshot, Project, Snapshot, Strategy};
+use pgml_store::catalog::{self, NewModel, NewSnapshot, Privilege, Project, Snapshot, Strategy};
+use pgrx::Spi;
 use pgrx::spi::quote_identifier;
-use pgrx::{Spi, pg_sys};
 use serde_json::{Map, Value, json};
 
 use crate::compute::run_on_thread;
 use crate::owner::as_owner;
+use crate::privilege::Role;
 use crate::relation::{Column, Relation, spi_error};
 use crate::spi_port::SpiPort;
 use crate::{guc, message, progress};
@@ -65,29 +65,46 @@ struct Source {
 /// Trains a model, stores it, and deploys it if it is better than the deployed one.
 ///
 /// # Errors
-/// For arguments and data that cannot be trained on; on cancel. Nothing is left behind then.
+/// For arguments and data that cannot be trained on; for a project that the caller may not train into; on cancel. Nothing
+/// is left behind then.
 pub fn train(arguments: Arguments) -> Result<Outcome> {
+    let caller = Role::current();
     let known = as_owner(|| catalog::find_project(&mut SpiPort::new(), &arguments.project))?;
+    if known.is_some() {
+        as_owner(|| may_train(caller, &arguments.project))?;
+    }
     let task = agree_on_task(&arguments, known.as_ref())?;
     let algorithm = choose_algorithm(&arguments.algorithm, task)?;
     check_runtime(arguments.runtime.as_deref())?;
     let _shown = progress::Training::begin(&arguments.project, algorithm.name());
     let source = Source::find(&arguments, known.as_ref(), task)?;
 
-    let trained = fit(&arguments, &source, algorithm, task)?;
-    as_owner(|| store(&arguments, &source, algorithm, task, &trained))
+    let (id, trained) = fit(&arguments, &source, algorithm, task)?;
+    let owner = caller.name();
+    as_owner(|| {
+        let project =
+            catalog::find_or_create_project(&mut SpiPort::new(), &arguments.project, Some(task), Some(&owner))?;
+        // Another session may have made it, or changed its grants, during the fit.
+        may_train(caller, &project.name)?;
+        store(&arguments, project, &source, algorithm, id, &trained)
+    })
+}
+
+/// Refuses a caller who may not train into the project. Runs as the catalog's owner.
+fn may_train(caller: Role, project: &str) -> Result<()> {
+    caller.require(Privilege::Train, &catalog::grants_of_project(&mut SpiPort::new(), project)?)
 }
 
 fn agree_on_task(arguments: &Arguments, known: Option<&Project>) -> Result<Task> {
     match (known, arguments.task) {
-        (None, None) => Err(Error::new(
-            ErrorKind::NotFound,
-            format!(
-                "project \"{}\" does not exist; to create a new project, you must specify a task",
-                arguments.project
-            ),
-        )
-        .with_hint("for example task => 'regression' or task => 'classification'")),
+        (None, None) => as_owner(|| {
+            let name = &arguments.project;
+            let otherwise = "for example task => 'regression' or task => 'classification'";
+            let hint = catalog::unknown_project(&mut SpiPort::new(), name, otherwise)?;
+            let message =
+                format!("project \"{name}\" does not exist; to create a new project, you must specify a task");
+            Err(Error::new(ErrorKind::NotFound, message).with_hint(hint.hint().unwrap_or(otherwise)))
+        }),
         (Some(project), Some(task)) if project.task != task => Err(Error::new(
             ErrorKind::AlreadyExists,
             format!("project \"{}\" already exists with a different task: {}", project.name, project.task),
@@ -200,11 +217,8 @@ impl Source {
             Ok(id)
         })?;
         let table = snapshot_table(id);
-        // The table is the owner's; who trains on it fills and reads it. The owner may not read what the caller reads.
-        let caller = caller_name();
-        as_owner(|| run_command(&format!("GRANT SELECT, INSERT ON {table} TO {caller}")))?;
         let names = list(&|c| quote_identifier(&c.name));
-        run_command(&format!("INSERT INTO {table} ({names}) SELECT {names} FROM {}", self.relation.quoted))?;
+        fill_as_caller(&table, &format!("INSERT INTO {table} ({names}) SELECT {names} FROM {}", self.relation.quoted))?;
         message::info(&format!(
             "Snapshot of table \"{}\" created and saved in \"pgml\".\"snapshot_{id}\"",
             self.relation_name
@@ -229,24 +243,37 @@ impl Source {
     }
 }
 
+/// Fills a table of the catalog's owner as the caller, whose relations the owner may not read. The caller goes on reading
+/// it, for later trainings, and may write it during the statement alone: the rows are a record of what was trained on.
+fn fill_as_caller(table: &str, insert: &str) -> Result<()> {
+    let caller = Role::current();
+    let name = quote_identifier(caller.name());
+    as_owner(|| run_command(&format!("GRANT SELECT, INSERT ON {table} TO {name}")))?;
+    run_command(insert)?;
+    as_owner(|| match Role::current() == caller {
+        true => Ok(()),
+        false => run_command(&format!("REVOKE INSERT ON {table} FROM {name}")),
+    })
+}
+
 /// Runs a statement that was put together from quoted names alone.
 fn run_command(command: &str) -> Result<()> {
     Spi::connect_mut(|client| client.update(command, None, &[]).map(|_| ())).map_err(spi_error)
-}
-
-/// The caller's role, quoted.
-fn caller_name() -> String {
-    // SAFETY: the current user exists; the name is copied.
-    let name = unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(pg_sys::GetUserId(), false)) };
-    quote_identifier(name.to_string_lossy())
 }
 
 fn snapshot_table(id: i64) -> String {
     format!("pgml.snapshot_{id}")
 }
 
-/// Reads the relation and trains on it, on a thread of its own.
-fn fit(arguments: &Arguments, source: &Source, algorithm: &'static dyn Algorithm, task: Task) -> Result<Trained> {
+/// Reads the relation and trains on it, on a thread of its own. The model's id is drawn between preparing the data and
+/// the fit, so that it can be told before: drawing it writes no row and locks nothing, and data that cannot be learnt from
+/// cost no id.
+fn fit(
+    arguments: &Arguments,
+    source: &Source,
+    algorithm: &'static dyn Algorithm,
+    task: Task,
+) -> Result<(i64, Trained)> {
     let settings = Settings::parse(&source.preprocess)?;
     let ignored: Vec<String> = settings.ignored().map(str::to_owned).collect();
     let run = Run::new()
@@ -267,24 +294,30 @@ fn fit(arguments: &Arguments, source: &Source, algorithm: &'static dyn Algorithm
         labels: source.labels.clone(),
         preprocess: source.preprocess.clone(),
     };
-    message::info(&format!("Training Model {{ task: {task}, algorithm: {}, runtime: rust }}", algorithm.name()));
-    run_on_thread(&run, move |run| {
-        let trained = pgml_core::train::train(&request, table, run);
+    // The reservation goes where the data go: a cancelled session leaves both to the thread.
+    let (training, memory) = run_on_thread(&run, move |run| Ok((Training::prepare(request, table, run)?, memory)))?;
+    let id = as_owner(|| catalog::next_model_id(&mut SpiPort::new()))?;
+    let name = algorithm.name();
+    message::info(&format!("Training Model {{ id: {id}, task: {task}, algorithm: {name}, runtime: rust }}"));
+    let trained = run_on_thread(&run, move |run| {
+        let trained = training.fit(run);
         drop(memory);
         trained
-    })
+    });
+    pgml_models::foreign::give_back_memory();
+    Ok((id, trained?))
 }
 
 /// Writes everything after the fit, so that two trainings of one project do not wait for each other.
 fn store(
     arguments: &Arguments,
+    project: Project,
     source: &Source,
     algorithm: &'static dyn Algorithm,
-    task: Task,
+    id: i64,
     trained: &Trained,
 ) -> Result<Outcome> {
     let port = &mut SpiPort::new();
-    let project = catalog::find_or_create_project(port, &arguments.project, Some(task))?;
     let snapshot = match source.snapshot {
         Some(id) => id,
         None => catalog::insert_snapshot(port, &source.row(false))?,
@@ -294,7 +327,6 @@ fn store(
     let analysis = json!({"samples": trained.n_train + trained.n_test});
     catalog::analyse_snapshot(port, snapshot, &columns, &analysis)?;
 
-    let id = catalog::next_model_id(port)?;
     let model = NewModel {
         project_id: project.id,
         snapshot_id: Some(snapshot),
@@ -305,7 +337,7 @@ fn store(
     };
     catalog::insert_model(port, id, &model, &Artifact::of_trained(trained, algorithm)?)?;
     let deployed = deploy_if_better(arguments, &project, id, trained)?;
-    Ok(Outcome { project: project.name, task, algorithm: algorithm.name(), deployed })
+    Ok(Outcome { project: project.name, task: project.task, algorithm: algorithm.name(), deployed })
 }
 
 fn deploy_if_better(arguments: &Arguments, project: &Project, id: i64, trained: &Trained) -> Result<bool> {

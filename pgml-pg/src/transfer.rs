@@ -13,16 +13,16 @@ pub fn export(port: &mut dyn Port, model_id: i64) -> Result<Vec<u8>> {
     export::write(&files::read(port, model_id)?)
 }
 
-/// Adds a model to a project, which is created if there is none, and tells its id.
+/// Adds a model to a project, which is created for the role `owner` if there is none, and tells its id.
 ///
 /// # Errors
 /// [`ErrorKind::Corrupted`] when the bytes are damaged or of no known format, [`ErrorKind::WrongType`] when they are
 /// of another algorithm than the one named.
-pub fn import(port: &mut dyn Port, project: &str, bytes: &[u8], algorithm: Option<&str>) -> Result<i64> {
+pub fn import(port: &mut dyn Port, project: &str, owner: &str, bytes: &[u8], algorithm: Option<&str>) -> Result<i64> {
     let artifact = foreign::import(bytes, &pgml_models::algorithm)?;
     let found = &artifact.manifest().algorithm;
     if let Some(named) = algorithm.filter(|named| named != found) {
         return Err(Error::new(ErrorKind::WrongType, format!("this is a model of {found}, not of {named}")));
     }
-    Store::new(port).save_artifact(project, &artifact)
+    Store::new(port).owned_by(owner).save_artifact(project, &artifact)
 }

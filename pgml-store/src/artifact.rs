@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pgml_core::{Algorithm, Error, ErrorKind, Model, Parts, Predictor, Result, Trained};
+use pgml_core::{Algorithm, Error, ErrorKind, Model, Parts, Predictor, Result, Shared, Trained};
 use serde_json::{Map, Value};
 
 use crate::manifest::{Manifest, PartEntry, corrupted, upgrade_needed};
@@ -21,7 +21,7 @@ pub type Resolver<'a> = &'a dyn Fn(&str) -> Result<&'static dyn Algorithm>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Artifact {
     manifest: Manifest,
-    contents: BTreeMap<String, Vec<u8>>,
+    contents: BTreeMap<String, Shared<u8>>,
 }
 
 impl Artifact {
@@ -66,11 +66,11 @@ impl Artifact {
     #[must_use]
     pub fn of_contents(mut manifest: Manifest, contents: BTreeMap<String, Vec<u8>>) -> Self {
         manifest.parts = contents.iter().map(|(name, bytes)| PartEntry::of(name, bytes)).collect();
-        Self { manifest, contents }
+        Self { manifest, contents: contents.into_iter().map(|(name, bytes)| (name, bytes.into())).collect() }
     }
 
     /// An artifact whose parts were checked against the manifest already.
-    pub(crate) fn of_checked(manifest: Manifest, contents: BTreeMap<String, Vec<u8>>) -> Self {
+    pub(crate) fn of_checked(manifest: Manifest, contents: BTreeMap<String, Shared<u8>>) -> Self {
         Self { manifest, contents }
     }
 
@@ -82,14 +82,14 @@ impl Artifact {
 
     /// Every part but the manifest, sorted by name.
     pub fn parts(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        self.contents.iter().map(|(name, bytes)| (name.as_str(), &**bytes))
     }
 
     /// The bytes of part `name`.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupted`] when there is none.
-    pub fn part(&self, name: &str) -> Result<&[u8]> {
+    pub fn part(&self, name: &str) -> Result<&Shared<u8>> {
         match self.contents.get(name) {
             Some(bytes) => Ok(bytes),
             None => Err(corrupted(name, "it is missing")),
@@ -99,10 +99,10 @@ impl Artifact {
     /// Bytes of all parts together.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.contents.values().map(Vec::len).sum()
+        self.contents.values().map(|bytes| bytes.len()).sum()
     }
 
-    /// The state of a classical model.
+    /// The state of a classical model, whose arrays lie where the part's bytes do.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupted`], naming the part, when it cannot be read.
@@ -196,7 +196,7 @@ mod tests {
             let mut broken = artifact.clone();
             match bytes {
                 None => broken.contents.remove(part),
-                Some(bytes) => broken.contents.insert(part.to_owned(), bytes.as_bytes().to_vec()),
+                Some(bytes) => broken.contents.insert(part.to_owned(), bytes.as_bytes().to_vec().into()),
             };
             let error = broken.predictor(&resolve).expect_err("broken");
             assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");

@@ -68,7 +68,7 @@ pub fn read(bytes: &[u8]) -> Result<Artifact> {
             bail!(Corrupted, "the exported model lacks its part \"{}\"", entry.name);
         };
         entry.check(content.len() as u64, &sha256_hex(content))?;
-        contents.insert(entry.name.clone(), content.to_vec());
+        contents.insert(entry.name.clone(), content.to_vec().into());
     }
     if let Some(name) = parts.keys().next() {
         bail!(Corrupted, "the exported model has a part \"{name}\" that its manifest does not list");

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use pgml_core::{Error, ErrorKind, Predictor, Result};
+use pgml_core::{Error, ErrorKind, Predictor, Result, Shared};
 
 use crate::catalog::ModelRow;
 use crate::digest::Running;
 use crate::manifest::{MANIFEST, Manifest, PartEntry, corrupted};
-use crate::{Artifact, Port, Resolver, legacy, queries};
+use crate::{Artifact, Port, Resolver, Spool, legacy, queries};
 
 /// The most bytes that one row holds. A `bytea` may have 1 GB, but sending it takes several times its size in memory.
 pub const MAX_ROW_BYTES: usize = 16 << 20;
@@ -94,37 +94,60 @@ impl Layout {
     /// # Errors
     /// [`ErrorKind::Corrupted`], naming the path, when a row is missing or has another length than before.
     pub fn read_path(&self, port: &mut dyn Port, path: &str) -> Result<(Vec<u8>, String)> {
-        let lengths = self.paths.get(path).ok_or_else(|| corrupted(path, "it is missing in pgml.files"))?;
         let total = usize::try_from(self.bytes(path)).map_err(|_| corrupted(path, "it is too long"))?;
         let (mut bytes, mut digest) = (Vec::with_capacity(total), Running::new());
+        self.read_pieces(port, path, &mut |piece: &[u8]| -> Result<()> {
+            digest.update(piece);
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok((bytes, digest.finish()))
+    }
+
+    fn read_pieces<E: From<Error>>(
+        &self,
+        port: &mut dyn Port,
+        path: &str,
+        take: &mut dyn FnMut(&[u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let lengths = self.paths.get(path).ok_or_else(|| corrupted(path, "it is missing in pgml.files"))?;
         for (length, number) in lengths.iter().zip(0_i32..) {
             let row = port.query(queries::FILE_READ, &[&self.model_id, &path, &number])?.pop();
             let row = row.ok_or_else(|| corrupted(path, &format!("its row {number} is missing in pgml.files")))?;
             let piece = row.into_bytes(0)?;
             if piece.len() as u64 != *length {
-                return Err(corrupted(path, &format!("its row {number} changed while it was read")));
+                return Err(corrupted(path, &format!("its row {number} changed while it was read")).into());
             }
-            digest.update(&piece);
-            bytes.extend_from_slice(&piece);
+            take(&piece)?;
         }
-        Ok((bytes, digest.finish()))
+        Ok(())
     }
 
-    /// The artifact, every byte of it checked. At most one row is held besides it.
+    /// The artifact, every byte of it checked. At most one row is held besides it. Large parts lie in the server's copies
+    /// of `spool`, if it is given.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupted`], naming the part, when a byte differs from what was written;
     /// [`ErrorKind::NotSupported`] for a newer format.
-    pub fn artifact(&self, port: &mut dyn Port) -> Result<Artifact> {
+    pub fn artifact(&self, port: &mut dyn Port, spool: Option<&Spool<'_>>) -> Result<Artifact> {
         let manifest = Manifest::decode(&self.read_path(port, MANIFEST)?.0)?;
         self.expect_exactly(&manifest.parts)?;
         let mut contents = BTreeMap::new();
         for entry in &manifest.parts {
-            let (bytes, sha256) = self.read_path(port, &entry.name)?;
-            entry.check(bytes.len() as u64, &sha256)?;
-            contents.insert(entry.name.clone(), bytes);
+            contents.insert(entry.name.clone(), self.part(port, entry, spool)?);
         }
         Ok(Artifact::of_checked(manifest, contents))
+    }
+
+    fn part(&self, port: &mut dyn Port, entry: &PartEntry, spool: Option<&Spool<'_>>) -> Result<Shared<u8>> {
+        if let Some(spool) = spool
+            && let Some(bytes) = spool.part(entry, &mut |take| self.read_pieces(port, &entry.name, take))?
+        {
+            return Ok(bytes);
+        }
+        let (bytes, sha256) = self.read_path(port, &entry.name)?;
+        entry.check(bytes.len() as u64, &sha256)?;
+        Ok(bytes.into())
     }
 
     /// Compares names and lengths with the manifest before any content is read.
@@ -146,24 +169,30 @@ impl Layout {
     }
 }
 
-/// The predictor of a stored model, whether pgml or PostgresML trained it.
+/// The predictor of a stored model, whether pgml or PostgresML trained it. With a `spool`, a large model is read where the
+/// server's copy of it is mapped, and its rows only when there is no copy yet.
 ///
 /// # Errors
 /// As [`Layout::artifact`], [`Artifact::predictor`] and [`legacy::predictor`].
-pub fn load(port: &mut dyn Port, model: &ModelRow, resolver: Resolver<'_>) -> Result<Predictor> {
+pub fn load(
+    port: &mut dyn Port,
+    model: &ModelRow,
+    spool: Option<&Spool<'_>>,
+    resolver: Resolver<'_>,
+) -> Result<Predictor> {
     let layout = Layout::read(port, model.id)?;
     if layout.has(MANIFEST) {
-        return layout.artifact(port)?.predictor(resolver);
+        return layout.artifact(port, spool)?.predictor(resolver);
     }
     legacy::predictor(port, model, &layout, resolver)
 }
 
-/// Reads the artifact of model `model_id`. See [`Layout::artifact`].
+/// Reads the artifact of model `model_id` from its rows. See [`Layout::artifact`].
 ///
 /// # Errors
 /// As there.
 pub fn read(port: &mut dyn Port, model_id: i64) -> Result<Artifact> {
-    Layout::read(port, model_id)?.artifact(port)
+    Layout::read(port, model_id)?.artifact(port, None)
 }
 
 #[cfg(test)]

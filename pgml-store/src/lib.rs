@@ -19,6 +19,7 @@ pub mod legacy;
 pub mod manifest;
 pub mod port;
 pub mod queries;
+pub mod spool;
 pub mod store;
 pub mod tensors;
 
@@ -26,4 +27,5 @@ pub use artifact::{Artifact, Resolver};
 pub use ident::{Ident, RelationName};
 pub use manifest::Manifest;
 pub use port::{Param, Port, Row};
+pub use spool::Spool;
 pub use store::Store;

@@ -7,11 +7,35 @@ pub const PROJECT_BY_NAME: &str = "SELECT id, name, task::text FROM pgml.project
 pub const PROJECT_CREATE: &str = "INSERT INTO pgml.projects (name, task) \
      VALUES ($1::text, $2::text::pgml.task) ON CONFLICT (name) DO NOTHING";
 
+/// The same, in the name of another role than the connection's user.
+pub const PROJECT_CREATE_OWNED: &str = "INSERT INTO pgml.projects (name, task, owner) \
+     VALUES ($1::text, $2::text::pgml.task, $3::text) ON CONFLICT (name) DO NOTHING";
+
 /// Every project, by name.
 pub const PROJECT_LIST: &str = "SELECT id, name, task::text FROM pgml.projects ORDER BY name, id";
 
 /// Deletes a project; its models, deployments and files go with it.
 pub const PROJECT_DELETE: &str = "DELETE FROM pgml.projects WHERE id = $1::bigint";
+
+/// The owner and the grants of the project of a name.
+pub const GRANTS_BY_PROJECT: &str = "SELECT p.id, p.name, p.owner, p.predict_roles, p.train_roles \
+     FROM pgml.projects p WHERE p.name = $1::text";
+
+/// The owner and the grants of a project.
+pub const GRANTS_BY_ID: &str = "SELECT p.id, p.name, p.owner, p.predict_roles, p.train_roles \
+     FROM pgml.projects p WHERE p.id = $1::bigint";
+
+/// As [`GRANTS_BY_PROJECT`], until the end of the transaction safe from other changes.
+pub const GRANTS_LOCK: &str = "SELECT p.id, p.name, p.owner, p.predict_roles, p.train_roles \
+     FROM pgml.projects p WHERE p.name = $1::text FOR NO KEY UPDATE";
+
+/// The owner and the grants of the project of a model.
+pub const GRANTS_BY_MODEL: &str = "SELECT p.id, p.name, p.owner, p.predict_roles, p.train_roles \
+     FROM pgml.models m JOIN pgml.projects p ON p.id = m.project_id WHERE m.id = $1::bigint";
+
+/// Stores the owner and the grants of a project.
+pub const GRANTS_STORE: &str = "UPDATE pgml.projects \
+     SET owner = $2::text, predict_roles = $3::text[], train_roles = $4::text[] WHERE id = $1::bigint";
 
 /// Stores a snapshot.
 pub const SNAPSHOT_INSERT: &str = "INSERT INTO pgml.snapshots \
@@ -64,6 +88,10 @@ pub const MODEL_COLUMNS: &str = "SELECT s.columns FROM pgml.models m JOIN pgml.s
 
 /// Deletes a model; its deployments and files go with it.
 pub const MODEL_DELETE: &str = "DELETE FROM pgml.models WHERE id = $1::bigint";
+
+/// The algorithms that a project has models of.
+pub const ALGORITHMS_OF_PROJECT: &str = "SELECT m.algorithm FROM pgml.models m WHERE m.project_id = $1::bigint \
+     AND m.status = 'successful' GROUP BY m.algorithm ORDER BY m.algorithm COLLATE \"C\"";
 
 /// The id of the newest successful model of a project, optionally of one algorithm.
 pub const CANDIDATE_MOST_RECENT: &str = "SELECT m.id FROM pgml.models m \
@@ -127,8 +155,14 @@ mod tests {
         for (sql, n) in [
             (PROJECT_BY_NAME, 1),
             (PROJECT_CREATE, 2),
+            (PROJECT_CREATE_OWNED, 3),
             (PROJECT_LIST, 0),
             (PROJECT_DELETE, 1),
+            (GRANTS_BY_PROJECT, 1),
+            (GRANTS_BY_ID, 1),
+            (GRANTS_LOCK, 1),
+            (GRANTS_BY_MODEL, 1),
+            (GRANTS_STORE, 4),
             (SNAPSHOT_INSERT, 8),
             (SNAPSHOT_NEWEST, 1),
             (SNAPSHOT_ANALYSE, 3),
@@ -140,6 +174,7 @@ mod tests {
             (MODEL_BY_ID, 1),
             (MODEL_COLUMNS, 1),
             (MODEL_DELETE, 1),
+            (ALGORITHMS_OF_PROJECT, 1),
             (CANDIDATE_MOST_RECENT, 2),
             (CANDIDATE_HIGHEST, 3),
             (CANDIDATE_LOWEST, 3),

@@ -12,6 +12,7 @@ use crate::{Artifact, Port, Resolver, files};
 /// have each statement stand for itself.
 pub struct Store<'a> {
     port: &'a mut dyn Port,
+    owner: Option<&'a str>,
 }
 
 impl std::fmt::Debug for Store<'_> {
@@ -23,7 +24,14 @@ impl std::fmt::Debug for Store<'_> {
 impl<'a> Store<'a> {
     /// The models of the database behind `port`, where the extension pgml is installed.
     pub fn new(port: &'a mut dyn Port) -> Self {
-        Self { port }
+        Self { port, owner: None }
+    }
+
+    /// Projects that [`save`](Self::save) creates belong to this role; without it, to the connection's user.
+    #[must_use]
+    pub fn owned_by(mut self, role: &'a str) -> Self {
+        self.owner = Some(role);
+        self
     }
 
     /// Stores what `algorithm` has trained under the project `name`, which is created if there is none, and tells the
@@ -44,7 +52,7 @@ impl<'a> Store<'a> {
         let Ok(num_features) = i32::try_from(manifest.schema.n_raw_features()) else {
             bail!(NotSupported, "the model takes {} features, too many to store", manifest.schema.n_raw_features());
         };
-        let project = catalog::find_or_create_project(self.port, name, Some(manifest.task))?;
+        let project = catalog::find_or_create_project(self.port, name, Some(manifest.task), self.owner)?;
         let id = catalog::next_model_id(self.port)?;
         let new = NewModel {
             project_id: project.id,
@@ -83,7 +91,7 @@ impl<'a> Store<'a> {
     /// [`NotSupported`](pgml_core::ErrorKind::NotSupported) when a newer pgml wrote it.
     pub fn load(&mut self, model_id: i64, resolver: Resolver<'_>) -> Result<Predictor> {
         let model = catalog::model(self.port, model_id)?;
-        files::load(self.port, &model, resolver)
+        files::load(self.port, &model, None, resolver)
     }
 
     /// Loads the live model of the project `name`.

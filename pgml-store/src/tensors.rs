@@ -1,9 +1,12 @@
 //! Arrays of a model as safetensors bytes.
+//!
+//! Arrays are read where they lie in the file, which `safetensors` pads so that they are aligned.
 
 use std::borrow::Cow;
 
 use pgml_core::parts::{Array, ArrayData};
-use pgml_core::{Error, ErrorKind, Parts, Result, bail};
+use pgml_core::shared::Plain;
+use pgml_core::{Error, ErrorKind, Parts, Result, Shared, bail};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View, serialize};
 
 /// The arrays of `parts` as a safetensors file. Equal arrays give equal bytes.
@@ -20,35 +23,43 @@ pub fn encode(parts: &Parts) -> Result<Vec<u8>> {
     serialize(arrays, None).map_err(|e| Error::new(ErrorKind::Internal, format!("arrays have no stored form: {e}")))
 }
 
-/// Reads the arrays back. Everything is validated against the number of bytes before anything is allocated.
+/// Reads the arrays back, in place where their alignment allows it. Everything is validated against the number of bytes
+/// before anything is allocated.
 ///
 /// # Errors
 /// [`ErrorKind::Corrupted`] when the bytes are no safetensors file, or hold a type that pgml does not store.
-pub fn decode(bytes: &[u8]) -> Result<Parts> {
+pub fn decode(bytes: &Shared<u8>) -> Result<Parts> {
     let tensors = SafeTensors::deserialize(bytes)
         .map_err(|e| Error::new(ErrorKind::Corrupted, format!("stored arrays are no safetensors file: {e}")))?;
     let mut parts = Parts::new();
     for (name, tensor) in tensors.iter() {
-        let array = Array { shape: tensor.shape().to_vec(), data: values(name, &tensor)? };
+        let array = Array { shape: tensor.shape().to_vec(), data: values(name, &tensor, bytes)? };
         parts.arrays.insert(name.to_owned(), array);
     }
     Ok(parts)
 }
 
-fn values(name: &str, tensor: &TensorView<'_>) -> Result<ArrayData> {
-    let bytes = tensor.data();
+fn values(name: &str, tensor: &TensorView<'_>, file: &Shared<u8>) -> Result<ArrayData> {
+    let data = tensor.data();
+    let start = data.as_ptr().addr().wrapping_sub(file.as_ptr().addr());
+    let Some(bytes) = file.slice(start..start.wrapping_add(data.len())) else {
+        bail!(Corrupted, "stored array \"{name}\" lies outside its file");
+    };
     Ok(match tensor.dtype() {
-        Dtype::F32 => ArrayData::F32(words(bytes, f32::from_le_bytes)),
-        Dtype::F64 => ArrayData::F64(words(bytes, f64::from_le_bytes)),
-        Dtype::I32 => ArrayData::I32(words(bytes, i32::from_le_bytes)),
-        Dtype::U32 => ArrayData::U32(words(bytes, u32::from_le_bytes)),
-        Dtype::U8 => ArrayData::U8(bytes.to_vec()),
+        Dtype::F32 => ArrayData::F32(words(&bytes, f32::from_le_bytes)),
+        Dtype::F64 => ArrayData::F64(words(&bytes, f64::from_le_bytes)),
+        Dtype::I32 => ArrayData::I32(words(&bytes, i32::from_le_bytes)),
+        Dtype::U32 => ArrayData::U32(words(&bytes, u32::from_le_bytes)),
+        Dtype::U64 => ArrayData::U64(words(&bytes, u64::from_le_bytes)),
+        Dtype::U8 => ArrayData::U8(bytes),
         other => bail!(Corrupted, "stored array \"{name}\" has type {other:?}, which pgml does not store"),
     })
 }
 
-fn words<T, const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
-    bytes.as_chunks::<N>().0.iter().map(|word| read(*word)).collect()
+/// The numbers that `bytes` are: in place where this machine has the file's order of bytes and they are aligned.
+fn words<T: Plain, const N: usize>(bytes: &Shared<u8>, read: impl Fn([u8; N]) -> T) -> Shared<T> {
+    let in_place = if cfg!(target_endian = "little") { bytes.cast() } else { None };
+    in_place.unwrap_or_else(|| bytes.as_chunks::<N>().0.iter().map(|word| read(*word)).collect())
 }
 
 struct Stored<'a>(&'a Array);
@@ -60,6 +71,7 @@ impl View for Stored<'_> {
             ArrayData::F64(_) => Dtype::F64,
             ArrayData::I32(_) => Dtype::I32,
             ArrayData::U32(_) => Dtype::U32,
+            ArrayData::U64(_) => Dtype::U64,
             ArrayData::U8(_) => Dtype::U8,
         }
     }
@@ -70,22 +82,30 @@ impl View for Stored<'_> {
 
     fn data(&self) -> Cow<'_, [u8]> {
         match &self.0.data {
-            ArrayData::F32(v) => Cow::Owned(v.iter().flat_map(|x| x.to_le_bytes()).collect()),
-            ArrayData::F64(v) => Cow::Owned(v.iter().flat_map(|x| x.to_le_bytes()).collect()),
-            ArrayData::I32(v) => Cow::Owned(v.iter().flat_map(|x| x.to_le_bytes()).collect()),
-            ArrayData::U32(v) => Cow::Owned(v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            ArrayData::F32(v) => stored(v, |x| x.to_le_bytes()),
+            ArrayData::F64(v) => stored(v, |x| x.to_le_bytes()),
+            ArrayData::I32(v) => stored(v, |x| x.to_le_bytes()),
+            ArrayData::U32(v) => stored(v, |x| x.to_le_bytes()),
+            ArrayData::U64(v) => stored(v, |x| x.to_le_bytes()),
             ArrayData::U8(v) => Cow::Borrowed(v),
         }
     }
 
     fn data_len(&self) -> usize {
         let width = match self.0.data {
-            ArrayData::F64(_) => 8,
+            ArrayData::F64(_) | ArrayData::U64(_) => 8,
             ArrayData::F32(_) | ArrayData::I32(_) | ArrayData::U32(_) => 4,
             ArrayData::U8(_) => 1,
         };
         self.0.data.len() * width
     }
+}
+
+fn stored<T: Plain, const N: usize>(values: &Shared<T>, write: impl Fn(&T) -> [u8; N]) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        return Cow::Borrowed(values.as_bytes());
+    }
+    Cow::Owned(values.iter().flat_map(write).collect())
 }
 
 #[cfg(test)]
@@ -101,21 +121,36 @@ mod tests {
             .with("leaf", vec![0.1_f32, f32::MIN])
             .with("feature", vec![-1_i32, i32::MAX])
             .with("child", vec![u32::MAX])
+            .with("node", vec![u64::MAX, 1])
             .with("raw", vec![0_u8, 255])
     }
 
     #[test]
     fn every_type_comes_back_bit_for_bit_and_from_equal_bytes() {
         let bytes = encode(&sample()).expect("encodes");
-        assert_eq!(decode(&bytes), Ok(sample()));
-        assert_eq!(encode(&sample()), Ok(bytes));
+        assert_eq!(encode(&sample()), Ok(bytes.clone()));
+        assert_eq!(decode(&bytes.into()), Ok(sample()));
+    }
+
+    #[test]
+    fn arrays_are_read_in_place_and_copied_only_where_they_are_misaligned() {
+        let file: Shared<u8> = encode(&sample()).expect("encodes").into();
+        let parts = decode(&file).expect("decodes");
+        let within = |address: usize| file.as_ptr_range().contains(&std::ptr::without_provenance(address));
+        assert!(within(parts.array::<f64>("coef").expect("coef").as_ptr().addr()));
+        assert!(within(parts.array::<u64>("node").expect("node").as_ptr().addr()));
+        assert!(within(parts.array::<f32>("leaf").expect("leaf").as_ptr().addr()));
+
+        let shifted: Vec<u8> = std::iter::once(0).chain(file.iter().copied()).collect();
+        let misaligned = Shared::from(shifted).slice(1..1 + file.len()).expect("within");
+        assert_eq!(decode(&misaligned), Ok(sample()));
     }
 
     #[test]
     fn a_type_that_pgml_does_not_store_is_refused_by_name() {
         let view = TensorView::new(Dtype::F16, vec![1], &[0, 0]).expect("a view");
         let bytes = serialize([("half", view)], None).expect("a file");
-        let error = decode(&bytes).expect_err("f16");
+        let error = decode(&bytes.into()).expect_err("f16");
         assert!(error.message().contains("\"half\" has type F16"), "{error}");
     }
 
@@ -123,14 +158,18 @@ mod tests {
     fn a_truncated_file_is_corruption() {
         let bytes = encode(&sample()).expect("encodes");
         for length in 0..bytes.len() {
-            assert_eq!(decode(&bytes[..length]).map_err(|e| e.kind()), Err(ErrorKind::Corrupted), "{length} bytes");
+            assert_eq!(
+                decode(&bytes[..length].to_vec().into()).map_err(|e| e.kind()),
+                Err(ErrorKind::Corrupted),
+                "{length} bytes"
+            );
         }
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode(&bytes);
+            let _ = decode(&bytes.into());
         }
 
         #[test]
@@ -138,7 +177,7 @@ mod tests {
             let mut bytes = encode(&sample())?;
             let at = at % bytes.len();
             bytes[at] ^= 1 << bit;
-            let _ = decode(&bytes);
+            let _ = decode(&bytes.into());
         }
     }
 }

@@ -45,10 +45,23 @@ impl Backend {
         Ok(kib / 1024.0)
     }
 
+    /// What the kernel says about its memory under this name (`Pss`, `Private_Dirty`, …), in MiB.
+    pub fn memory_mib(self, name: &str) -> Result<f64, Failure> {
+        let rollup = fs::read_to_string(self.proc().join("smaps_rollup"))?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).ok_or("no such line")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib / 1024.0)
+    }
+
     /// Ends it as a crash would.
     pub fn kill(self) -> Result<(), Failure> {
+        self.signal("KILL")
+    }
+
+    /// Sends it the signal of this name.
+    pub fn signal(self, name: &str) -> Result<(), Failure> {
         // The shell's own `kill`: the program is in a package that a small system lacks.
-        let status = std::process::Command::new("sh").args(["-c", &format!("kill -KILL {}", self.pid)]).status()?;
+        let status = std::process::Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid)]).status()?;
         if status.success() { Ok(()) } else { Err(format!("no process {}", self.pid).into()) }
     }
 }

@@ -9,15 +9,21 @@ use postgres::Client;
 use crate::samples;
 
 /// A folder that is removed with the value.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Result<Self, Failure> {
+    /// Makes an empty one.
+    pub fn new() -> Result<Self, Failure> {
         static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("pgml-dump-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -28,7 +34,8 @@ impl Drop for Folder {
     }
 }
 
-fn run(command: &mut Command) -> Result<(), Failure> {
+/// Runs a program that must succeed and say nothing.
+pub fn run(command: &mut Command) -> Result<(), Failure> {
     let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.success() && said.trim().is_empty() { Ok(()) } else { Err(format!("{command:?}: {said}").into()) }

@@ -8,16 +8,26 @@ mod cancel;
 mod concurrent;
 mod deploys;
 mod dump;
+mod encodings;
+mod grants;
 mod kills;
 mod logical;
 mod own_server;
 mod privileges;
+mod progress;
 mod samples;
+mod spool;
 mod standby;
 mod store;
 mod symbols;
 mod throwaway;
 mod upgrade;
+mod worker;
+mod worker_crashes;
+mod worker_ranking;
+mod worker_sharing;
+mod worker_starting;
+mod worker_waiting;
 
 /// How often to try: `usually`, or `thoroughly` when asked for.
 fn tries(usually: usize, thoroughly: usize) -> usize {

@@ -6,7 +6,7 @@ use postgres::Client;
 
 /// The kinds of roles, each with the rights of those before it.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-enum Kind {
+pub enum Kind {
     Nobody,
     Reader,
     Trainer,
@@ -30,6 +30,8 @@ const STATEMENTS: &[(Kind, &str)] = &[
     (Reader, "SELECT * FROM pgml.algorithms"),
     (Reader, "SELECT * FROM pgml.hyperparams"),
     (Reader, "SELECT * FROM pgml.progress"),
+    (Reader, "SELECT * FROM pgml.project_privileges"),
+    (Reader, "SELECT pgml.has_project_privilege('p', 'predict')"),
     (Reader, "SELECT id, model_id, path, part FROM pgml.files"),
     (Trainer, "SELECT data FROM pgml.files"),
     (Trainer, "SELECT * FROM pgml.train('p', 'regression', 'sample', 'y')"),
@@ -45,8 +47,14 @@ const STATEMENTS: &[(Kind, &str)] = &[
     (Trainer, "SELECT * FROM pgml.deploy('p', 'most_recent')"),
     (Trainer, "SELECT pgml.import_model('q', pgml.export_model(1))"),
     (Trainer, "SELECT * FROM pgml.logs"),
+    // Of a project that the superuser owns.
     (Admin, "SELECT pgml.drop_model(2)"),
     (Admin, "SELECT pgml.drop_project('p')"),
+    (Admin, "SELECT pgml.grant_project('p', 'public', 'predict')"),
+    (Admin, "SELECT pgml.revoke_project('p', 'public', 'predict')"),
+    (Admin, "SELECT pgml.alter_project_owner('p', 'pgml_trainer')"),
+    (Admin, "UPDATE pgml.projects SET owner = 'mallory'"),
+    (Admin, "UPDATE pgml.projects SET train_roles = NULL"),
     (Admin, "SELECT pgml.load_dataset('iris')"),
     // A trigger of theirs would run with the rights of the catalog's owner.
     (Superuser, "CREATE TRIGGER t BEFORE INSERT ON pgml.models FOR EACH ROW EXECUTE FUNCTION mine()"),
@@ -65,13 +73,14 @@ const ON_TABLES: &[(Kind, &str)] = &[
 const TABLES: [&str; 5] = ["projects", "snapshots", "models", "deployments", "files"];
 
 /// A role for each kind, gone with the value: roles belong to the whole server.
-struct Roles<'a> {
+pub struct Roles<'a> {
     database: &'a Database,
     prefix: String,
 }
 
 impl<'a> Roles<'a> {
-    fn create(database: &'a Database) -> Result<Self, Failure> {
+    /// Creates them all.
+    pub fn create(database: &'a Database) -> Result<Self, Failure> {
         let roles = Self { database, prefix: database.name.clone() };
         let mut client = database.connect()?.client;
         for kind in [Nobody, Reader, Trainer, Admin] {
@@ -84,11 +93,13 @@ impl<'a> Roles<'a> {
         Ok(roles)
     }
 
-    fn name(&self, kind: Kind) -> String {
+    /// A role's name.
+    pub fn name(&self, kind: Kind) -> String {
         if kind == Superuser { "postgres".into() } else { format!("{}_{kind:?}", self.prefix).to_lowercase() }
     }
 
-    fn session(&self, kind: Kind) -> Result<Client, Failure> {
+    /// A session of a role.
+    pub fn session(&self, kind: Kind) -> Result<Client, Failure> {
         let mut client = self.database.connect()?.client;
         client.batch_execute(&format!("SET SESSION AUTHORIZATION {}", self.name(kind)))?;
         Ok(client)
@@ -173,6 +184,11 @@ fn training_sees_only_what_its_caller_may_see() -> Result<(), Failure> {
     let kept: i64 = client.query_one("SELECT max(id) FROM pgml.snapshots WHERE materialized", &[])?.get(0);
     let row = owner.query_one(&format!("SELECT count(*), min(visible_to)::text FROM pgml.snapshot_{kept}"), &[])?;
     assert_eq!((row.get(0), row.get(1)), (40_i64, Some(trainer)));
+    // What was trained on is read again, and stays as it was.
+    let kept = format!("pgml.snapshot_{kept}");
+    let may = "SELECT has_table_privilege($1, 'SELECT'), has_any_column_privilege($1, 'INSERT, UPDATE')";
+    let row = client.query_one(may, &[&kept])?;
+    assert_eq!((row.get::<_, bool>(0), row.get::<_, bool>(1)), (true, false));
     assert_eq!(train(&mut owner, "all", "")?, 100);
     Ok(())
 }

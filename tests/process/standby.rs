@@ -11,7 +11,7 @@ use crate::own_server::OwnServer;
 use crate::{measured, samples};
 
 /// Copies `primary` and starts the copy as its standby.
-fn standby_of(primary: &OwnServer) -> Result<OwnServer, Failure> {
+pub fn standby_of(primary: &OwnServer) -> Result<OwnServer, Failure> {
     let standby = Throwaway::prepare(Server::from_environment()?.installation()?)?;
     let mut backup = primary.cluster().program("pg_basebackup");
     backup.arg("--pgdata").arg(&standby.cluster.data).args(["--dbname", &primary.connection("postgres")]);
@@ -25,7 +25,7 @@ fn standby_of(primary: &OwnServer) -> Result<OwnServer, Failure> {
 }
 
 /// Waits until the standby has replayed what the primary has written by now.
-fn replayed(primary: &mut Client, standby: &mut Client) -> Result<Duration, Failure> {
+pub fn replayed(primary: &mut Client, standby: &mut Client) -> Result<Duration, Failure> {
     let written: String = primary.query_one("SELECT pg_current_wal_lsn()::text", &[])?.get(0);
     wait_until("the standby has caught up", Duration::from_secs(20), || {
         let behind = standby.query_one("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", &[&written])?;

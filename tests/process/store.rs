@@ -84,7 +84,7 @@ fn every_flipped_byte_of_every_stored_row_is_noticed() -> Result<(), Failure> {
 fn the_best_score_is_a_number_not_a_text() -> Result<(), Failure> {
     let database = Server::from_environment()?.database()?;
     let mut client = database.connect()?.client;
-    let project = catalog::find_or_create_project(&mut client, "scores", Some(Task::Classification))?;
+    let project = catalog::find_or_create_project(&mut client, "scores", Some(Task::Classification), None)?;
     for metrics in [json!({"f1": 9e-5}), json!({"f1": null}), json!({"f1": "1.5"}), json!([]), json!({})] {
         save(&mut client, &project, &metrics)?;
     }
@@ -96,7 +96,7 @@ fn the_best_score_is_a_number_not_a_text() -> Result<(), Failure> {
     let error = catalog::candidate(&mut client, &project, Strategy::BestScore, Some("xgboost")).expect_err("none");
     assert_eq!(error.kind(), ErrorKind::NotFound);
 
-    let writer = catalog::find_or_create_project(&mut client, "writer", Some(Task::TextGeneration))?;
+    let writer = catalog::find_or_create_project(&mut client, "writer", Some(Task::TextGeneration), None)?;
     let low = save(&mut client, &writer, &json!({"perplexity": 9.8}))?;
     save(&mut client, &writer, &json!({"perplexity": 10.2}))?;
     assert_eq!(catalog::candidate(&mut client, &writer, Strategy::BestScore, None)?.id, low);
@@ -108,7 +108,7 @@ fn the_best_score_is_a_number_not_a_text() -> Result<(), Failure> {
 fn consecutive_rollbacks_swing_between_the_last_two_models() -> Result<(), Failure> {
     let database = Server::from_environment()?.database()?;
     let mut client = database.connect()?.client;
-    let project = catalog::find_or_create_project(&mut client, "swing", Some(Task::Regression))?;
+    let project = catalog::find_or_create_project(&mut client, "swing", Some(Task::Regression), None)?;
     let none = catalog::candidate(&mut client, &project, Strategy::Rollback, None).expect_err("nothing deployed");
     assert_eq!(none.message(), "no qualified models exist for this deployment of project \"swing\"");
     let ids = [(); 3].map(|()| save(&mut client, &project, &json!({"r2": 0.5})));
@@ -136,7 +136,7 @@ fn sessions_that_create_one_project_at_once_share_it() -> Result<(), Failure> {
             let mut client = pgml_tests::session::Session::connect(&connection)?.client;
             let mut transaction = client.transaction()?;
             let name = format!("shared {}", n % 5);
-            let project = catalog::find_or_create_project(&mut transaction, &name, Some(Task::Regression))?;
+            let project = catalog::find_or_create_project(&mut transaction, &name, Some(Task::Regression), None)?;
             transaction.commit()?;
             Ok(project.id)
         })
@@ -156,7 +156,7 @@ fn what_is_dropped_takes_only_its_own_along() -> Result<(), Failure> {
     let mut client = database.connect()?.client;
     let mut ids = Vec::new();
     for name in ["kept", "dropped"] {
-        let project = catalog::find_or_create_project(&mut client, name, Some(Task::Regression))?;
+        let project = catalog::find_or_create_project(&mut client, name, Some(Task::Regression), None)?;
         ids.push((save(&mut client, &project, &json!({}))?, save(&mut client, &project, &json!({}))?));
     }
     let [(kept, live), (dropped, also)] = ids[..] else { return Err("two projects".into()) };
@@ -190,7 +190,7 @@ fn what_is_dropped_takes_only_its_own_along() -> Result<(), Failure> {
 fn a_snapshot_is_read_as_it_was_written() -> Result<(), Failure> {
     let database = Server::from_environment()?.database()?;
     let mut client = database.connect()?.client;
-    let project = catalog::find_or_create_project(&mut client, "seen", Some(Task::Regression))?;
+    let project = catalog::find_or_create_project(&mut client, "seen", Some(Task::Regression), None)?;
     assert_eq!(catalog::newest_snapshot(&mut client, project.id)?, None);
     let new = catalog::NewSnapshot {
         relation_name: "public.things".to_owned(),

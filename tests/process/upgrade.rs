@@ -72,6 +72,16 @@ const INVENTORY: &[(&str, &str)] = &[
         "SELECT concat_ws(' | ', pg_get_triggerdef(t.oid), t.tgenabled) FROM pg_trigger t
          JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace = 'pgml'::regnamespace AND NOT t.tgisinternal",
     ),
+    (
+        "policies",
+        "SELECT concat_ws(' | ', tablename, policyname, permissive, roles, cmd, qual, with_check) FROM pg_policies
+         WHERE schemaname = 'pgml'",
+    ),
+    (
+        "row security",
+        "SELECT concat_ws(' | ', relname, relrowsecurity, relforcerowsecurity) FROM pg_class
+         WHERE relnamespace = 'pgml'::regnamespace AND relkind = 'r'",
+    ),
     ("views", "SELECT concat_ws(' | ', viewname, definition) FROM pg_views WHERE schemaname = 'pgml'"),
     (
         "types",
@@ -169,6 +179,11 @@ fn what_users_built_on_the_schema_stays() -> Result<(), Failure> {
     client.batch_execute("INSERT INTO vectors VALUES ('{3,4}'), ('{5,12}')")?;
     let row = client.query_one("SELECT (SELECT sum(length) FROM vectors), total FROM sums", &[])?;
     assert_eq!((row.get::<_, f32>(0), row.get::<_, Vec<f32>>(1)), (18.0, vec![8.0, 16.0]));
+    // A view needs predict(text, real[]), so the old forms stay and arrays and rows find theirs.
+    let forms = "SELECT pgml.predict('Light', '{1,2,3}'::integer[]) = pgml.predict('Light', ROW(1, 2, 3)),
+                 to_regprocedure('pgml.predict(text, real[])') IS NOT NULL";
+    let row = client.query_one(forms, &[])?;
+    assert!(row.get::<_, bool>(0) && row.get::<_, bool>(1));
     client.batch_execute("DELETE FROM pgml.projects WHERE id = 6")?;
     assert_eq!(client.query_one("SELECT count(*) FROM pgml.collections", &[])?.get::<_, i64>(0), 0);
     Ok(())

@@ -21,6 +21,13 @@ pub struct Block {
     pub error: Option<String>,
 }
 
+/// Whether a script begins by creating pgvector, which not every server has.
+#[must_use]
+pub fn needs_pgvector(script: &Path) -> bool {
+    let first = std::fs::read_to_string(script).unwrap_or_default();
+    first.lines().take(5).any(|line| line.starts_with("CREATE EXTENSION IF NOT EXISTS vector"))
+}
+
 /// The blocks of a Markdown text that are to be run.
 ///
 /// # Errors

@@ -61,6 +61,16 @@ impl Server {
         self.database_from("template0")
     }
 
+    /// A fresh database of this encoding with the extension, dropped with the value.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn database_in(&self, encoding: &str) -> Result<Database, Failure> {
+        let database = self.database_from(&format!("template0 ENCODING '{encoding}' LOCALE 'C'"))?;
+        database.connect()?.client.batch_execute("CREATE SCHEMA IF NOT EXISTS pgml; CREATE EXTENSION pgml")?;
+        Ok(database)
+    }
+
     fn database_from(&self, template: &str) -> Result<Database, Failure> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pgml-worker", &["pgml-core", "pgml-models"]),
     ("pgml-pg", &["pgml-core", "pgml-models", "pgml-store"]),
     ("pgml-bench", &["pgml-core", "pgml-models", "pgml-store", "pgml-tests", "xtask"]),
-    ("pgml-tests", &["pgml-core", "pgml-models", "pgml-store", "xtask"]),
+    ("pgml-tests", &["pgml-core", "pgml-models", "pgml-store", "pgml-worker", "xtask"]),
     ("xtask", &[]),
 ];
 

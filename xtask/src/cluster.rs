@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use crate::error::{Context, Error, Result};
 use crate::identity::ServerUser;
 use crate::installation::Installation;
+use crate::models;
 use crate::places::{create_private, write_if_changed};
 use crate::process::{capture, run_silently};
 use crate::wheels;
@@ -68,6 +69,7 @@ impl Cluster {
             ("unix_socket_permissions", "0700".into()),
             ("pgml.xgboost_library", wheels::xgboost_library()?.display().to_string()),
             ("pgml.lightgbm_library", wheels::lightgbm_library()?.display().to_string()),
+            ("pgml.model_cache", models::cache()?.display().to_string()),
         ];
         settings.extend_from_slice(more);
         let mut text = String::new();

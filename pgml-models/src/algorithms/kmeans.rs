@@ -1,10 +1,10 @@
 //! k-means clustering.
 
 use pgml_core::estimator::expect_shape;
+use pgml_core::finite::require_finite;
 use pgml_core::{Dataset, Estimator, MatrixRef, Model, Parts, Result, Run, Task, bail, hyperparams};
 use serde_json::Value;
 
-use crate::finite::require_finite;
 use crate::solvers::lloyd::{Clustering, Points};
 use crate::solvers::nearest::nearest;
 use crate::solvers::seeding;

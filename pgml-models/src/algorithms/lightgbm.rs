@@ -6,6 +6,8 @@ mod params;
 mod read;
 mod train;
 
+use std::borrow::Cow;
+
 use pgml_core::estimator::Imported;
 use pgml_core::{Dataset, Estimator, Parts, Result, Run, Task};
 
@@ -28,12 +30,16 @@ impl Estimator for Lightgbm {
     const SOURCE: &'static str =
         "Ke et al. 2017, LightGBM: A Highly Efficient Gradient Boosting Decision Tree; LightGBM 4.7";
     const TASKS: &'static [Task] = &[Task::Regression, Task::Classification];
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Params = LightgbmParams;
     type Model = LightgbmModel;
 
     fn fit(params: &LightgbmParams, data: &Dataset, task: Task, run: &Run) -> Result<LightgbmModel> {
-        train::fit(params, data, task, run)
+        train::fit(params, Cow::Borrowed(data), task, run)
+    }
+
+    fn fit_owned(params: &LightgbmParams, data: Dataset, task: Task, run: &Run) -> Result<LightgbmModel> {
+        train::fit(params, Cow::Owned(data), task, run)
     }
 
     fn decode(parts: &Parts) -> Result<LightgbmModel> {

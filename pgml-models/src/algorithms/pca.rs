@@ -1,10 +1,10 @@
 //! Principal component analysis.
 
 use pgml_core::estimator::expect_shape;
+use pgml_core::finite::require_finite;
 use pgml_core::{Dataset, Estimator, MatrixRef, Model, Parts, Result, Run, Task, Transform, bail, hyperparams};
 use serde_json::Value;
 
-use crate::finite::require_finite;
 use crate::solvers::covariance::covariance;
 use crate::solvers::kernels::dot;
 use crate::solvers::least_squares::Compressed;

@@ -6,6 +6,8 @@ mod params;
 mod read;
 mod train;
 
+use std::borrow::Cow;
+
 use pgml_core::estimator::Imported;
 use pgml_core::{Dataset, Estimator, Parts, Result, Run, Task};
 
@@ -27,12 +29,16 @@ impl Estimator for Xgboost {
         "Gradient boosted trees by the XGBoost library: the first choice for tables, copes with missing values.";
     const SOURCE: &'static str = "Chen, Guestrin 2016, XGBoost: A Scalable Tree Boosting System; XGBoost 3.2";
     const TASKS: &'static [Task] = &[Task::Regression, Task::Classification];
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Params = XgboostParams;
     type Model = XgboostModel;
 
     fn fit(params: &XgboostParams, data: &Dataset, task: Task, run: &Run) -> Result<XgboostModel> {
-        train::fit(params, data, task, run)
+        train::fit(params, Cow::Borrowed(data), task, run)
+    }
+
+    fn fit_owned(params: &XgboostParams, data: Dataset, task: Task, run: &Run) -> Result<XgboostModel> {
+        train::fit(params, Cow::Owned(data), task, run)
     }
 
     fn decode(parts: &Parts) -> Result<XgboostModel> {

@@ -6,7 +6,9 @@ mod array_interface;
 pub mod document;
 mod library;
 pub mod lightgbm;
+mod memory;
 pub mod ubjson;
 pub mod xgboost;
 
 pub use library::{Library, prepare_environment, set_library_path};
+pub use memory::give_back_memory;

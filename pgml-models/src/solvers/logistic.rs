@@ -3,10 +3,15 @@
 //! Standardising changes nothing about the optimum, because each penalty is scaled back; it makes every solver
 //! indifferent to the units of the features.
 
+mod hessian;
+mod loss;
+mod units;
+
 use pgml_core::{Dataset, Result, Run};
 
 use super::blocks::{block_rows, copy_columns, feature_means, ranges};
 use super::kernels::{axpy, dot, multiply, sum};
+use loss::{logistic, softmax};
 
 /// The strength of the penalties, relative to the mean loss: `l1 · Σ|w| + l2 / 2 · Σ w²`. Intercepts are free.
 #[derive(Debug, Clone, Copy)]
@@ -195,128 +200,10 @@ impl Objective {
         }
     }
 
-    /// Adds the block's part of the lower block triangle, each block's own lower triangle alone.
-    #[allow(clippy::too_many_arguments)] // the inner step of `evaluate`
-    fn add_curvature(
-        &self,
-        block: &[f64],
-        len: usize,
-        probabilities: &[f64],
-        weight: &[f64],
-        scratch: &mut [f64],
-        hessian: &mut [f64],
-        run: &Run,
-    ) -> Result<()> {
-        let n_params = self.n_params();
-        let (curvature, scaled) = scratch.split_at_mut(self.size);
-        let (curvature, scaled) = (&mut curvature[..len], &mut scaled[..len]);
-        for c in 0..self.n_scores {
-            run.check()?;
-            for k in 0..=c {
-                let (p, q) = (&probabilities[c * len..(c + 1) * len], &probabilities[k * len..(k + 1) * len]);
-                for i in 0..len {
-                    curvature[i] = weight[i] * p[i] * (f64::from(u8::from(c == k)) - q[i]);
-                }
-                for j in 0..self.width {
-                    multiply(&block[j * len..(j + 1) * len], curvature, scaled);
-                    let row = (c * self.width + j) * n_params + k * self.width;
-                    for (h, column) in hessian[row..=row + j].iter_mut().zip(block.chunks_exact(len)) {
-                        *h += dot(scaled, column);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Mirrors the triangles, adds the penalty, and fixes what the softmax leaves undetermined.
-    fn finish_hessian(&self, hessian: &mut [f64]) {
-        let (n, width) = (self.n_params(), self.width);
-        for c in 0..self.n_scores {
-            for k in 0..=c {
-                for j in 0..width {
-                    for l in 0..=j {
-                        let value = hessian[(c * width + j) * n + k * width + l];
-                        hessian[(c * width + l) * n + k * width + j] = value;
-                        hessian[(k * width + j) * n + c * width + l] = value;
-                        hessian[(k * width + l) * n + c * width + j] = value;
-                    }
-                }
-            }
-        }
-        for (j, l2) in self.l2.iter().enumerate() {
-            hessian[j * n + j] += l2;
-        }
-        if self.n_scores > 1 {
-            self.fix_gauge(hessian);
-        }
-    }
-
-    /// Adding a constant to all classes changes no probability. Where no penalty decides, the sum stays what it is:
-    /// zero, as in scikit-learn, whose solvers also start there.
-    fn fix_gauge(&self, hessian: &mut [f64]) {
-        let (n, width) = (self.n_params(), self.width);
-        for j in (0..width).filter(|j| self.l2[*j] == 0.0 && self.l1[*j] == 0.0) {
-            let stiffness = (0..self.n_scores).map(|c| hessian[(c * width + j) * (n + 1)]).fold(0.0, f64::max);
-            for c in 0..self.n_scores {
-                for k in 0..self.n_scores {
-                    hessian[(c * width + j) * n + k * width + j] += stiffness / self.n_scores as f64;
-                }
-            }
-        }
-    }
-
-    /// The largest slope at `params`, in the features' own units as in scikit-learn and in standard units: zero at the
-    /// optimum.
-    #[must_use]
-    pub fn slope(&self, params: &[f64], gradient: &[f64]) -> f64 {
-        let has_intercept = self.width > self.n_features;
-        let mut largest = 0.0_f64;
-        for c in 0..self.n_scores {
-            let intercept = if has_intercept { gradient[(c + 1) * self.width - 1] } else { 0.0 };
-            largest = largest.max(intercept.abs());
-            for j in 0..self.n_features {
-                let index = c * self.width + j;
-                let (g, w, l1) = (gradient[index], params[index], self.l1[index]);
-                let subgradient = if w != 0.0 { g + l1 * w.signum() } else { g.signum() * (g.abs() - l1).max(0.0) };
-                let own_units = self.scales[j] * subgradient + self.means[j] * intercept;
-                largest = largest.max(subgradient.abs()).max(own_units.abs());
-            }
-        }
-        largest
-    }
-
     /// The L1 penalty at `params`.
     #[must_use]
     pub fn absolute_penalty(&self, params: &[f64]) -> f64 {
         params.iter().zip(&self.l1).map(|(w, l1)| l1 * w.abs()).sum()
-    }
-
-    /// Coefficients and intercepts in the features' own units.
-    #[must_use]
-    pub fn own_units(&self, params: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        let mut coef = Vec::with_capacity(self.n_scores * self.n_features);
-        let mut intercepts = Vec::with_capacity(self.n_scores);
-        for params in params.chunks_exact(self.width) {
-            let row: Vec<f64> = params.iter().zip(&self.scales).map(|(w, s)| w / s).collect();
-            let intercept = params.get(self.n_features).copied().unwrap_or(0.0);
-            intercepts.push(intercept - dot(&row, &self.means));
-            coef.extend(row);
-        }
-        (coef, intercepts)
-    }
-
-    /// Parameters of this objective from coefficients and intercepts in the features' own units.
-    #[must_use]
-    pub fn standard_units(&self, coef: &[f64], intercepts: &[f64]) -> Vec<f64> {
-        let mut params = Vec::with_capacity(self.n_params());
-        for (row, intercept) in coef.chunks_exact(self.n_features).zip(intercepts) {
-            params.extend(row.iter().zip(&self.scales).map(|(w, s)| w * s));
-            if self.width > self.n_features {
-                params.push(intercept + dot(row, &self.means));
-            }
-        }
-        params
     }
 }
 
@@ -334,38 +221,6 @@ impl Scratch {
             curvature: vec![0.0; 2 * size],
         }
     }
-}
-
-/// Turns scores into the probability of the second class; returns the weighted loss.
-fn logistic(scores: &mut [f64], class: &[u32], weight: &[f64]) -> f64 {
-    let mut loss = 0.0;
-    for ((z, class), weight) in scores.iter_mut().zip(class).zip(weight) {
-        // exp of a negative number never overflows.
-        let e = (-z.abs()).exp();
-        loss += weight * (e.ln_1p() + z.max(0.0) - f64::from(*class) * *z);
-        *z = if *z >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) };
-    }
-    loss
-}
-
-/// Turns scores (one run of rows per class) into probabilities; returns the weighted loss.
-fn softmax(scores: &mut [f64], class: &[u32], weight: &[f64]) -> f64 {
-    let len = class.len();
-    let n_scores = scores.len() / len;
-    let mut loss = 0.0;
-    for i in 0..len {
-        let highest = (0..n_scores).map(|c| scores[c * len + i]).fold(f64::NEG_INFINITY, f64::max);
-        let own = scores[class[i] as usize * len + i];
-        let mut total = 0.0;
-        for c in 0..n_scores {
-            let e = (scores[c * len + i] - highest).exp();
-            scores[c * len + i] = e;
-            total += e;
-        }
-        (0..n_scores).for_each(|c| scores[c * len + i] /= total);
-        loss += weight[i] * (total.ln() + highest - own);
-    }
-    loss
 }
 
 #[cfg(test)]

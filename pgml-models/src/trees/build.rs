@@ -1,5 +1,7 @@
 //! From trees as any algorithm has them to the flat form.
 
+use std::sync::OnceLock;
+
 use pgml_core::{Result, bail};
 
 use super::flat::{CATEGORY, DEFAULT_RIGHT, FlatForest, Node, SET_IS_RIGHT, Scalar, ZERO_IS_MISSING};
@@ -53,9 +55,17 @@ pub struct SourceTree<T, V> {
 /// Lays trees out flat, one after another.
 #[derive(Debug)]
 pub struct FlatBuilder<T, V> {
-    forest: FlatForest<T, V>,
+    n_features: usize,
+    n_outputs: usize,
+    width: usize,
     roots: Vec<u32>,
     outputs: Vec<u32>,
+    nodes: Vec<Node<T>>,
+    flags: Vec<u8>,
+    aux: Vec<u32>,
+    values: Vec<V>,
+    set_words: Vec<u32>,
+    set_bounds: Vec<u32>,
 }
 
 impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
@@ -63,19 +73,19 @@ impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
     /// and whose rows get `n_outputs` sums.
     #[must_use]
     pub fn new(n_features: usize, width: usize, n_outputs: usize) -> Self {
-        let forest = FlatForest {
+        Self {
             n_features,
             n_outputs,
             width,
-            trees: Vec::new(),
+            roots: Vec::new(),
+            outputs: Vec::new(),
             nodes: Vec::new(),
             flags: Vec::new(),
             aux: Vec::new(),
             values: Vec::new(),
             set_words: Vec::new(),
             set_bounds: vec![0],
-        };
-        Self { forest, roots: Vec::new(), outputs: Vec::new() }
+        }
     }
 
     /// Adds a tree.
@@ -83,8 +93,8 @@ impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
     /// # Errors
     /// [`ErrorKind::Corrupted`](pgml_core::ErrorKind::Corrupted) when the nodes do not make a tree.
     pub fn push(&mut self, tree: &SourceTree<T, V>) -> Result<()> {
-        let first_leaf = self.forest.values.len() / self.forest.width.max(1);
-        let root = self.forest.nodes.len();
+        let first_leaf = self.values.len() / self.width.max(1);
+        let root = self.nodes.len();
         if tree.nodes.is_empty() || root + tree.nodes.len() >= u32::MAX as usize {
             bail!(Corrupted, "a tree of {} nodes cannot be used", tree.nodes.len());
         }
@@ -111,15 +121,15 @@ impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
             }
             next += 1;
         }
-        self.forest.values.extend_from_slice(&tree.values);
+        self.values.extend_from_slice(&tree.values);
         Ok(())
     }
 
     fn leaf(&mut self, at: u32, leaf: usize) -> Result<()> {
         let Ok(leaf) = u32::try_from(leaf) else { bail!(Corrupted, "a forest of {leaf} leaves cannot be used") };
-        self.forest.nodes.push(Node { threshold: T::NAN, feature: 0, left: at });
-        self.forest.flags.push(0);
-        self.forest.aux.push(leaf);
+        self.nodes.push(Node { threshold: T::NAN, feature: 0, left: at });
+        self.flags.push(0);
+        self.aux.push(leaf);
         Ok(())
     }
 
@@ -133,13 +143,13 @@ impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
             Test::LeftIfIn(set) => (T::ZERO, CATEGORY, Some(set)),
         };
         let set = set.map_or(0, |words| {
-            self.forest.set_words.extend_from_slice(words);
-            self.forest.set_bounds.push(u32::try_from(self.forest.set_words.len()).unwrap_or(u32::MAX));
-            self.forest.set_bounds.len() as u32 - 2
+            self.set_words.extend_from_slice(words);
+            self.set_bounds.push(u32::try_from(self.set_words.len()).unwrap_or(u32::MAX));
+            self.set_bounds.len() as u32 - 2
         });
-        self.forest.nodes.push(Node { threshold, feature, left });
-        self.forest.flags.push(flags | default);
-        self.forest.aux.push(set);
+        self.nodes.push(Node { threshold, feature, left });
+        self.flags.push(flags | default);
+        self.aux.push(set);
     }
 
     /// The forest.
@@ -147,7 +157,20 @@ impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
     /// # Errors
     /// [`ErrorKind::Corrupted`](pgml_core::ErrorKind::Corrupted) when a feature, leaf or output is out of range.
     pub fn finish(self) -> Result<FlatForest<T, V>> {
-        self.forest.with_trees(&self.roots, &self.outputs)
+        let forest = FlatForest {
+            n_features: self.n_features,
+            n_outputs: self.n_outputs,
+            width: self.width,
+            trees: Vec::new(),
+            nodes: self.nodes.into(),
+            flags: self.flags.into(),
+            aux: self.aux.into(),
+            values: self.values.into(),
+            set_words: self.set_words.into(),
+            set_bounds: self.set_bounds.into(),
+            quick: OnceLock::new(),
+        };
+        forest.with_trees(&self.roots, &self.outputs)
     }
 }
 

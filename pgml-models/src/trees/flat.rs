@@ -6,13 +6,20 @@
 //! tree in a batch and over trees of one row otherwise, because a single descent only waits for memory.
 
 use std::ops::AddAssign;
+use std::sync::OnceLock;
 
+use pgml_core::Shared;
 use pgml_core::parts::Element;
+use pgml_core::shared::Plain;
 
 use super::descend::Descent;
+use super::lanes::{Instructions, Lanes};
+use super::quick::{self, Leaves, QuickForest};
 
 /// A float type of features and thresholds, or of leaf values.
-pub trait Scalar: Copy + PartialOrd + AddAssign + Element + Default + std::fmt::Debug + Send + Sync + 'static {
+pub trait Scalar: Copy + PartialOrd + AddAssign + Element + Lanes + Default + std::fmt::Debug {
+    /// What nodes are stored in: unsigned integers as wide as this type, so that a file's nodes are aligned as these are.
+    type Word: Element;
     /// Not a number: the threshold of a leaf.
     const NAN: Self;
     /// Zero.
@@ -30,6 +37,7 @@ pub trait Scalar: Copy + PartialOrd + AddAssign + Element + Default + std::fmt::
 }
 
 impl Scalar for f32 {
+    type Word = u32;
     const NAN: Self = f32::NAN;
     const ZERO: Self = 0.0;
 
@@ -58,6 +66,7 @@ impl Scalar for f32 {
 }
 
 impl Scalar for f64 {
+    type Word = u64;
     const NAN: Self = f64::NAN;
     const ZERO: Self = 0.0;
 
@@ -83,8 +92,9 @@ impl Scalar for f64 {
     }
 }
 
-/// One node: 12 bytes with `f32` thresholds.
+/// One node: 12 bytes with `f32` thresholds, 16 with `f64`. It is stored as it lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C)]
 pub(super) struct Node<T> {
     /// Rows with at least this value go right; NaN in a leaf.
     pub threshold: T,
@@ -93,6 +103,11 @@ pub(super) struct Node<T> {
     /// The left child, with the right child after it; the node itself in a leaf.
     pub left: u32,
 }
+
+#[expect(unsafe_code, reason = "a promise about the layout")]
+// SAFETY: three numbers; `T` is one of 4 or 8 bytes ([`Scalar`] is implemented for `f32` and `f64` alone), followed by
+// two of 4, so there is no padding.
+unsafe impl<T: Scalar> Plain for Node<T> {}
 
 /// Missing values go right.
 pub(super) const DEFAULT_RIGHT: u8 = 1;
@@ -122,7 +137,7 @@ pub(super) struct Tree {
 /// A forest ready to predict: `T` is the type in which features are compared, `V` that of leaf values and their sums.
 ///
 /// Built by [`FlatBuilder`](super::FlatBuilder) or [`FlatForest::decode`]; both check every index, and hot loops rely
-/// on it.
+/// on it. The arrays may lie in a mapped file.
 #[derive(Debug, Clone)]
 pub struct FlatForest<T, V> {
     pub(super) n_features: usize,
@@ -130,20 +145,22 @@ pub struct FlatForest<T, V> {
     /// Values per leaf.
     pub(super) width: usize,
     pub(super) trees: Vec<Tree>,
-    pub(super) nodes: Vec<Node<T>>,
-    pub(super) flags: Vec<u8>,
+    pub(super) nodes: Shared<Node<T>>,
+    pub(super) flags: Shared<u8>,
     /// Per node: the number of the leaf, or of the category set; else 0.
-    pub(super) aux: Vec<u32>,
+    pub(super) aux: Shared<u32>,
     /// `n_leaves × width`.
-    pub(super) values: Vec<V>,
+    pub(super) values: Shared<V>,
     /// Category sets, 32 categories per word; set `i` is `words[bounds[i]..bounds[i + 1]]`.
-    pub(super) set_words: Vec<u32>,
-    pub(super) set_bounds: Vec<u32>,
+    pub(super) set_words: Shared<u32>,
+    pub(super) set_bounds: Shared<u32>,
+    /// The form for many rows, made when they first come.
+    pub(super) quick: OnceLock<Option<Box<QuickForest<T, V>>>>,
 }
 
 /// Rows that pass through the whole forest together: enough to keep a tree's nodes in the first-level cache, few enough
 /// to keep the rows there too.
-const BLOCK_ROWS: usize = 64;
+const BLOCK_ROWS: usize = quick::ROWS;
 /// Descents of different rows in one tree that run interleaved.
 pub(super) const ROW_LANES: usize = 16;
 /// Descents of one row in different trees that run interleaved; fewer, because the last trees leave lanes idle.
@@ -168,13 +185,17 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         self.trees.len()
     }
 
-    /// Bytes taken by the arrays.
+    /// Bytes of this process's own memory that the arrays take.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.trees.len() * size_of::<Tree>()
-            + self.nodes.len() * (size_of::<Node<T>>() + size_of::<u32>() + 1)
-            + self.values.len() * size_of::<V>()
-            + (self.set_words.len() + self.set_bounds.len()) * size_of::<u32>()
+            + self.nodes.private_bytes()
+            + self.flags.private_bytes()
+            + self.aux.private_bytes()
+            + self.values.private_bytes()
+            + self.set_words.private_bytes()
+            + self.set_bounds.private_bytes()
+            + self.quick.get().and_then(Option::as_deref).map_or(0, QuickForest::bytes)
     }
 
     /// Adds, for each row and tree in order, the leaf's values to the row's outputs.
@@ -187,27 +208,72 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
     pub fn add_leaves(&self, rows: &[f64], out: &mut [V]) {
         assert_eq!(rows.len() * self.n_outputs, out.len() * self.n_features, "rows and outputs of the same number");
         assert!(rows.len().is_multiple_of(self.n_features), "whole rows");
-        let mut buffer = Vec::new();
+        let quick = self.quick(rows.len() / self.n_features);
+        let (mut buffer, mut columns) = (Vec::new(), Vec::new());
         let blocks = rows.chunks(BLOCK_ROWS * self.n_features);
         for (rows, out) in blocks.zip(out.chunks_mut(BLOCK_ROWS * self.n_outputs)) {
-            let x = T::view(rows, &mut buffer);
-            // A fold without early exit is vectorised.
-            let missing = x.iter().fold(false, |any, x| any | x.is_missing());
-            if missing { self.add_block::<true>(x, out) } else { self.add_block::<false>(x, out) }
+            match quick.filter(|_| QuickForest::<T, V>::gains(rows.len() / self.n_features)) {
+                Some(quick) => self.add_quickly(quick, rows, (&mut buffer, &mut columns), out),
+                None => {
+                    let x = T::view(rows, &mut buffer);
+                    self.walk(&self.trees, x, any_missing(x), out);
+                }
+            }
         }
     }
 
-    fn add_block<const MISSING: bool>(&self, x: &[T], out: &mut [V]) {
+    /// The form for many rows, where there are as many and it pays.
+    fn quick(&self, n_rows: usize) -> Option<&QuickForest<T, V>> {
+        if !QuickForest::<T, V>::gains(n_rows) {
+            return None;
+        }
+        self.quick.get_or_init(|| QuickForest::of(self, Instructions::found().next()).map(Box::new)).as_deref()
+    }
+
+    /// One block: trees that have few leaves are asked, the others walked down, in their order.
+    fn add_quickly(
+        &self,
+        quick: &QuickForest<T, V>,
+        rows: &[f64],
+        (buffer, columns): (&mut Vec<T>, &mut Vec<T>),
+        out: &mut [V],
+    ) {
+        quick.lay_out(rows, self.n_features, columns);
+        let walked = if quick.is_complete() { &[] } else { T::view(rows, buffer) };
+        let missing = any_missing(walked);
+        let mut reached = [0; quick::ROWS];
+        for (number, tree) in self.trees.iter().enumerate() {
+            match quick.reach(number, columns, &mut reached) {
+                Some(Leaves::Values(values)) => {
+                    let sums = out.iter_mut().skip(tree.output as usize).step_by(self.n_outputs);
+                    sums.zip(&reached).for_each(|(sum, leaf)| *sum += values[*leaf as usize]);
+                }
+                Some(Leaves::Numbers(leaves)) => {
+                    for (out, leaf) in out.chunks_exact_mut(self.n_outputs).zip(&reached) {
+                        self.add_leaf(tree, leaves[*leaf as usize], out);
+                    }
+                }
+                None => self.walk(std::slice::from_ref(tree), walked, missing, out),
+            }
+        }
+    }
+
+    /// One block, walking down some trees in their order.
+    fn walk(&self, trees: &[Tree], x: &[T], missing: bool, out: &mut [V]) {
+        if missing { self.add_block::<true>(trees, x, out) } else { self.add_block::<false>(trees, x, out) }
+    }
+
+    fn add_block<const MISSING: bool>(&self, trees: &[Tree], x: &[T], out: &mut [V]) {
         let n_rows = x.len() / self.n_features;
         let in_lanes = n_rows - n_rows % ROW_LANES;
         let (x, x_rest) = x.split_at(in_lanes * self.n_features);
         let (out, out_rest) = out.split_at_mut(in_lanes * self.n_outputs);
         let descent = Descent::<T, MISSING>::new(self, x);
-        for tree in &self.trees {
+        for tree in trees {
             self.add_tree(&descent, tree, out);
         }
         for (x, out) in x_rest.chunks_exact(self.n_features).zip(out_rest.chunks_exact_mut(self.n_outputs)) {
-            self.add_row::<MISSING>(x, out);
+            self.add_row::<MISSING>(trees, x, out);
         }
     }
 
@@ -216,25 +282,25 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         for (chunk, out) in out.chunks_exact_mut(ROW_LANES * self.n_outputs).enumerate() {
             let leaves = descent.rows(tree, chunk * ROW_LANES);
             for (lane, leaf) in leaves.into_iter().enumerate() {
-                self.add_leaf(tree, leaf, &mut out[lane * self.n_outputs..]);
+                self.add_leaf(tree, self.aux[leaf as usize], &mut out[lane * self.n_outputs..]);
             }
         }
     }
 
-    /// One row, all trees.
-    fn add_row<const MISSING: bool>(&self, x: &[T], out: &mut [V]) {
+    /// One row, some trees.
+    fn add_row<const MISSING: bool>(&self, trees: &[Tree], x: &[T], out: &mut [V]) {
         let descent = Descent::<T, MISSING>::new(self, x);
-        for trees in self.trees.chunks(TREE_LANES) {
+        for trees in trees.chunks(TREE_LANES) {
             let leaves = descent.trees(trees);
             for (tree, leaf) in trees.iter().zip(leaves) {
-                self.add_leaf(tree, leaf, out);
+                self.add_leaf(tree, self.aux[leaf as usize], out);
             }
         }
     }
 
     #[inline(always)]
     fn add_leaf(&self, tree: &Tree, leaf: u32, out: &mut [V]) {
-        let leaf = self.aux[leaf as usize] as usize;
+        let leaf = leaf as usize;
         if self.width == 1 {
             out[tree.output as usize] += self.values[leaf];
         } else {
@@ -242,4 +308,9 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
             out[tree.output as usize..].iter_mut().zip(values).for_each(|(sum, value)| *sum += *value);
         }
     }
+}
+
+fn any_missing<T: Scalar>(x: &[T]) -> bool {
+    // A fold without early exit is vectorised.
+    x.iter().fold(false, |any, x| any | x.is_missing())
 }

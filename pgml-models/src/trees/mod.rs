@@ -9,6 +9,8 @@ mod descend;
 pub mod flat;
 pub mod grower;
 pub mod histogram;
+mod lanes;
+mod quick;
 pub mod sort;
 mod stored;
 #[cfg(test)]

@@ -1,58 +1,63 @@
 //! The stored form of a flat forest, and the checks that make its indices safe to follow.
+//!
+//! Nodes are stored as they lie in memory, so that a forest predicts from the bytes of its file. Before version 2 of the
+//! tree models they were stored as three arrays, which are read into memory of their own.
 
-use pgml_core::{Parts, Result, bail};
+use std::sync::OnceLock;
+
+use pgml_core::{Error, ErrorKind, Parts, Result, Shared, bail};
 
 use super::flat::{CATEGORY, FlatForest, KNOWN_FLAGS, Node, SPECIAL, Scalar, Tree};
 
 /// The most sums that a row can have. Predictions take memory by this number, so a file must not choose it freely.
 pub const MAX_OUTPUTS: usize = 100_000;
 
+// A node of `f64` has two numbers in one word, whose halves stand in the order of little-endian machines.
+const _: () = assert!(cfg!(target_endian = "little"), "stored nodes are little-endian");
+
 impl<T: Scalar, V: Scalar> FlatForest<T, V> {
     /// Adds the forest's arrays to `parts`, their names starting with `tree_`.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`](pgml_core::ErrorKind::Internal) never, as it stands.
+    /// [`ErrorKind::Internal`] never, as it stands.
     pub fn encode(&self, parts: Parts) -> Result<Parts> {
         let shape = [self.n_features, self.n_outputs, self.width];
+        let words_per_node = size_of::<Node<T>>() / size_of::<T::Word>();
+        const { assert!(size_of::<Node<T>>() == size_of::<T>() + 8, "nodes have no padding") };
+        let Some(nodes) = self.nodes.cast::<T::Word>() else { bail!(Internal, "nodes are no words") };
         parts
             .with("tree_roots", self.trees.iter().map(|t| t.root).collect())
             .with("tree_outputs", self.trees.iter().map(|t| t.output).collect())
-            .with("tree_thresholds", self.nodes.iter().enumerate().map(stored_threshold).collect())
-            .with("tree_features", self.nodes.iter().map(|n| n.feature).collect())
-            .with("tree_children", self.nodes.iter().map(|n| n.left).collect())
-            .with("tree_flags", self.flags.clone())
-            .with("tree_aux", self.aux.clone())
-            .with("tree_values", self.values.clone())
-            .with("tree_set_words", self.set_words.clone())
-            .with("tree_set_bounds", self.set_bounds.clone())
+            .with_shared("tree_nodes", vec![self.nodes.len(), words_per_node], nodes)
+            .with_shared("tree_flags", vec![self.flags.len()], self.flags.clone())
+            .with_shared("tree_aux", vec![self.aux.len()], self.aux.clone())
+            .with_shared("tree_values", vec![self.values.len()], self.values.clone())
+            .with_shared("tree_set_words", vec![self.set_words.len()], self.set_words.clone())
+            .with_shared("tree_set_bounds", vec![self.set_bounds.len()], self.set_bounds.clone())
             .with_meta("tree_shape", &shape)
     }
 
-    /// Reads what [`FlatForest::encode`] wrote.
+    /// Reads what [`FlatForest::encode`] wrote, without copying what can be used where it is.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupted`](pgml_core::ErrorKind::Corrupted) when the arrays make no forest.
+    /// [`ErrorKind::Corrupted`] when the arrays make no forest.
     pub fn decode(parts: &Parts) -> Result<Self> {
         let [n_features, n_outputs, width] = parts.meta::<[usize; 3]>("tree_shape")?;
-        let thresholds = parts.array::<T>("tree_thresholds")?;
-        let features = parts.array_of::<u32>("tree_features", thresholds.len())?;
-        let children = parts.array_of::<u32>("tree_children", thresholds.len())?;
-        let node = |(at, threshold): (usize, &T)| Node {
-            threshold: if children[at] as usize == at { T::NAN } else { *threshold },
-            feature: features[at],
-            left: children[at],
-        };
+        let separate = parts.arrays.contains_key("tree_thresholds");
+        let nodes = if separate { separate_nodes(parts)? } else { stored_nodes(parts)? };
+        let n_nodes = nodes.len();
         let forest = Self {
             n_features,
             n_outputs,
             width,
             trees: Vec::new(),
-            nodes: thresholds.iter().enumerate().map(node).collect(),
-            flags: parts.array_of::<u8>("tree_flags", thresholds.len())?.to_vec(),
-            aux: parts.array_of::<u32>("tree_aux", thresholds.len())?.to_vec(),
-            values: parts.array::<V>("tree_values")?.to_vec(),
-            set_words: parts.array("tree_set_words")?.to_vec(),
-            set_bounds: parts.array("tree_set_bounds")?.to_vec(),
+            nodes,
+            flags: parts.shared_of("tree_flags", n_nodes)?,
+            aux: parts.shared_of("tree_aux", n_nodes)?,
+            values: parts.shared("tree_values")?,
+            set_words: parts.shared("tree_set_words")?,
+            set_bounds: parts.shared("tree_set_bounds")?,
+            quick: OnceLock::new(),
         };
         let roots = parts.array::<u32>("tree_roots")?;
         forest.with_trees(roots, parts.array_of("tree_outputs", roots.len())?)
@@ -139,7 +144,20 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
     }
 }
 
-/// Leaves are stored with 0 for NaN, so that equal models compare equal.
-fn stored_threshold<T: Scalar>((at, node): (usize, &Node<T>)) -> T {
-    if node.left as usize == at { T::ZERO } else { node.threshold }
+fn stored_nodes<T: Scalar>(parts: &Parts) -> Result<Shared<Node<T>>> {
+    let nodes = parts.shared::<T::Word>("tree_nodes")?.cast();
+    nodes.ok_or_else(|| Error::new(ErrorKind::Corrupted, "stored array \"tree_nodes\" has no whole number of nodes"))
+}
+
+/// The nodes of version 1: three arrays, in which leaves have 0 for NaN.
+fn separate_nodes<T: Scalar>(parts: &Parts) -> Result<Shared<Node<T>>> {
+    let thresholds = parts.array::<T>("tree_thresholds")?;
+    let features = parts.array_of::<u32>("tree_features", thresholds.len())?;
+    let children = parts.array_of::<u32>("tree_children", thresholds.len())?;
+    let node = |(at, threshold): (usize, &T)| Node {
+        threshold: if children[at] as usize == at { T::NAN } else { *threshold },
+        feature: features[at],
+        left: children[at],
+    };
+    Ok(thresholds.iter().enumerate().map(node).collect())
 }

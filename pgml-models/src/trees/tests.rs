@@ -3,7 +3,9 @@
 use pgml_core::parts::ArrayData;
 use pgml_core::{ErrorKind, Parts};
 
-use super::{FlatBuilder, FlatForest, SourceNode, SourceTree, Test};
+use super::lanes::Instructions;
+use super::quick::QuickForest;
+use super::{FlatBuilder, FlatForest, Scalar, SourceNode, SourceTree, Test};
 
 const N_FEATURES: usize = 5;
 
@@ -112,6 +114,74 @@ fn every_kind_of_tree_reaches_the_leaves_of_the_plain_descent() {
     }
 }
 
+/// The same tree in other types.
+fn narrowed(tree: &SourceTree<f64, f64>) -> SourceTree<f32, f32> {
+    let narrow = |test: &Test<f64>| match test {
+        Test::LessThan(t) => Test::LessThan(*t as f32),
+        Test::AtMost(t) => Test::AtMost(*t as f32),
+        Test::AtMostZeroMissing(t) => Test::AtMostZeroMissing(*t as f32),
+        Test::RightIfIn(set) => Test::RightIfIn(set.clone()),
+        Test::LeftIfIn(set) => Test::LeftIfIn(set.clone()),
+    };
+    let node = |node: &SourceNode<f64>| match node {
+        SourceNode::Leaf(leaf) => SourceNode::Leaf(*leaf),
+        SourceNode::Split { feature, test, missing_left, left, right } => {
+            let (feature, missing_left, left, right) = (*feature, *missing_left, *left, *right);
+            SourceNode::Split { feature, test: narrow(test), missing_left, left, right }
+        }
+    };
+    let values = tree.values.iter().map(|v| *v as f32).collect();
+    SourceTree { nodes: tree.nodes.iter().map(node).collect(), values, output: tree.output }
+}
+
+/// Sums with every set of instructions that this machine has, and on foot.
+fn expect_the_same_sums<T: Scalar, V: Scalar>(forest: &FlatForest<T, V>, rows: &[f64], what: &str) {
+    let sums = |instructions: Option<Instructions>| {
+        let mut forest = forest.clone();
+        forest.quick = std::sync::OnceLock::from(QuickForest::of(&forest, instructions).map(Box::new));
+        let mut sums = vec![V::ZERO; rows.len() / N_FEATURES * forest.n_outputs];
+        forest.add_leaves(rows, &mut sums);
+        sums
+    };
+    let on_foot = sums(None);
+    for instructions in Instructions::found() {
+        assert!(sums(Some(instructions)) == on_foot, "{what} with {instructions:?}");
+    }
+}
+
+#[test]
+fn every_set_of_instructions_gives_the_same_bits() {
+    let mut rng = fastrand::Rng::with_seed(3);
+    for (case, n_leaves) in [2, 31, 32, 33, 64, 65, 255, 256, 257, 1].into_iter().cycle().take(60).enumerate() {
+        let (special, missing, width) = (case % 4 == 0, case % 3 != 0, 1 + case % 2);
+        let trees: Vec<_> = (0..7)
+            .map(|t| random_tree(&mut rng, if t == 3 { 400 } else { n_leaves }, t % 2, width, special && t % 3 == 0))
+            .collect();
+        let wide = forest(&trees, width, width + 1);
+        let mut builder = FlatBuilder::<f32, f32>::new(N_FEATURES, width, width + 1);
+        trees.iter().for_each(|tree| builder.push(&narrowed(tree)).expect("a tree"));
+        let narrow = builder.finish().expect("valid indices");
+        let n_rows = [24, 63, 64, 65, 100, 128, 200][case % 7];
+        let rows = random_rows(&mut rng, n_rows, missing);
+        expect_the_same_sums(&wide, &rows, &format!("f64, case {case}"));
+        expect_the_same_sums(&narrow, &rows, &format!("f32, case {case}"));
+    }
+}
+
+#[test]
+fn small_trees_are_asked_and_large_ones_walked() {
+    let mut rng = fastrand::Rng::with_seed(4);
+    for instructions in Instructions::found() {
+        let most = instructions.most_leaves() as u32;
+        let trees = [most, most + 1].map(|n_leaves| random_tree(&mut rng, n_leaves, 0, 1, false));
+        let both = QuickForest::of(&forest(&trees, 1, 1), Some(instructions)).expect("one of them is small");
+        assert!(!both.is_complete(), "{instructions:?}");
+        let small = QuickForest::of(&forest(&trees[..1], 1, 1), Some(instructions)).expect("a small tree");
+        assert!(small.is_complete() && small.bytes() > 0, "{instructions:?}");
+        assert!(QuickForest::of(&forest(&trees[1..], 1, 1), Some(instructions)).is_none(), "{instructions:?}");
+    }
+}
+
 #[test]
 fn a_threshold_of_infinity_lets_infinity_pass() {
     let nodes = vec![
@@ -151,6 +221,41 @@ fn a_stored_number_of_outputs_that_no_memory_holds_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Corrupted);
 }
 
+/// The stored form of version 1: thresholds, features and children apart, and leaves with 0 for NaN.
+fn version_1(forest: &FlatForest<f64, f64>) -> Parts {
+    let mut parts = forest.encode(Parts::new()).expect("parts");
+    parts.arrays.remove("tree_nodes").expect("nodes");
+    let inner = |at: usize| forest.nodes[at].left as usize != at;
+    let threshold = |at: usize| if inner(at) { forest.nodes[at].threshold } else { 0.0 };
+    parts
+        .with("tree_thresholds", (0..forest.nodes.len()).map(threshold).collect())
+        .with("tree_features", forest.nodes.iter().map(|n| n.feature).collect())
+        .with("tree_children", forest.nodes.iter().map(|n| n.left).collect())
+}
+
+#[test]
+fn a_forest_stored_by_version_1_is_the_same_forest() {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let trees: Vec<_> = (0..7).map(|_| random_tree(&mut rng, 40, 0, 2, true)).collect();
+    let forest = forest(&trees, 2, 2);
+    let old = FlatForest::<f64, f64>::decode(&version_1(&forest)).expect("valid");
+    assert_eq!(old.encode(Parts::new()), forest.encode(Parts::new()));
+    let rows = random_rows(&mut rng, 100, true);
+    let (mut mine, mut theirs) = ([0.0; 200], [0.0; 200]);
+    forest.add_leaves(&rows, &mut mine);
+    old.add_leaves(&rows, &mut theirs);
+    assert_eq!(mine, theirs);
+}
+
+#[test]
+fn a_decoded_forest_reads_its_arrays_where_they_are_stored() {
+    let mut rng = fastrand::Rng::with_seed(4);
+    let parts = forest(&[random_tree(&mut rng, 9, 0, 1, true)], 1, 1).encode(Parts::new()).expect("parts");
+    let decoded = FlatForest::<f64, f64>::decode(&parts).expect("valid");
+    assert_eq!(decoded.nodes.as_ptr().cast(), parts.array::<u64>("tree_nodes").expect("nodes").as_ptr());
+    assert_eq!(decoded.values.as_ptr(), parts.array::<f64>("tree_values").expect("values").as_ptr());
+}
+
 #[test]
 fn corrupted_arrays_never_panic_and_never_loop() {
     let mut rng = fastrand::Rng::with_seed(2);
@@ -164,14 +269,25 @@ fn corrupted_arrays_never_panic_and_never_loop() {
         let array = bad.arrays.values_mut().nth(nth).expect("an array");
         match &mut array.data {
             ArrayData::U32(v) if !v.is_empty() => {
-                let at = rng.usize(..v.len());
-                v[at] = if rng.bool() { rng.u32(..) } else { v[at] ^ 1 << rng.u32(..6) };
+                let mut values = v.to_vec();
+                let at = rng.usize(..values.len());
+                values[at] = if rng.bool() { rng.u32(..) } else { values[at] ^ 1 << rng.u32(..6) };
+                *v = values.into();
+            }
+            ArrayData::U64(v) => {
+                let mut values = v.to_vec();
+                let at = rng.usize(..values.len());
+                values[at] =
+                    if rng.bool() { rng.u64(..) } else { values[at] ^ 1 << (32 * rng.u32(..2) + rng.u32(..6)) };
+                *v = values.into();
             }
             ArrayData::U8(v) => {
-                let at = rng.usize(..v.len());
-                v[at] = rng.u8(..);
+                let mut values = v.to_vec();
+                let at = rng.usize(..values.len());
+                values[at] = rng.u8(..);
+                *v = values.into();
             }
-            ArrayData::F64(v) => drop(v.pop()),
+            ArrayData::F64(v) => *v = v[..v.len() - 1].iter().copied().collect(),
             _ => {}
         }
         match FlatForest::<f64, f64>::decode(&bad) {

@@ -1,6 +1,8 @@
 //! Data that the golden scripts make too, and what is compared.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod foreign;
+
 use pgml_core::{Algorithm, Dataset, Feature, Floats, MatrixRef, Values};
 use serde_json::Value;
 

@@ -39,10 +39,11 @@ pub fn expect_same_parts(a: &Parts, b: &Parts) -> Finding {
 
 fn bytes(array: &Array) -> Vec<u8> {
     match &array.data {
-        ArrayData::F32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        ArrayData::F64(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        ArrayData::I32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        ArrayData::U32(v) => v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        ArrayData::U8(v) => v.clone(),
+        ArrayData::F32(v) => v.as_bytes().to_vec(),
+        ArrayData::F64(v) => v.as_bytes().to_vec(),
+        ArrayData::I32(v) => v.as_bytes().to_vec(),
+        ArrayData::U32(v) => v.as_bytes().to_vec(),
+        ArrayData::U64(v) => v.as_bytes().to_vec(),
+        ArrayData::U8(v) => v.to_vec(),
     }
 }

@@ -75,21 +75,27 @@ fn damages(parts: &Parts) -> Vec<(String, Parts)> {
 }
 
 fn shorten(data: &mut ArrayData) {
-    match data {
-        ArrayData::F32(v) => drop(v.pop()),
-        ArrayData::F64(v) => drop(v.pop()),
-        ArrayData::I32(v) => drop(v.pop()),
-        ArrayData::U32(v) => drop(v.pop()),
-        ArrayData::U8(v) => drop(v.pop()),
-    }
+    change(data, |len| len.saturating_sub(1), false);
 }
 
 fn exaggerate(data: &mut ArrayData) {
+    change(data, |len| len, true);
+}
+
+fn change(data: &mut ArrayData, len: fn(usize) -> usize, wild: bool) {
+    macro_rules! change {
+        ($values:ident, $greatest:expr) => {{
+            let mut changed = $values[..len($values.len())].to_vec();
+            changed.iter_mut().take(usize::from(wild)).for_each(|x| *x = $greatest);
+            *$values = changed.into();
+        }};
+    }
     match data {
-        ArrayData::F32(v) => v.iter_mut().take(1).for_each(|x| *x = f32::MAX),
-        ArrayData::F64(v) => v.iter_mut().take(1).for_each(|x| *x = f64::MAX),
-        ArrayData::I32(v) => v.iter_mut().take(1).for_each(|x| *x = i32::MAX),
-        ArrayData::U32(v) => v.iter_mut().take(1).for_each(|x| *x = u32::MAX),
-        ArrayData::U8(v) => v.iter_mut().take(1).for_each(|x| *x = u8::MAX),
+        ArrayData::F32(v) => change!(v, f32::MAX),
+        ArrayData::F64(v) => change!(v, f64::MAX),
+        ArrayData::I32(v) => change!(v, i32::MAX),
+        ArrayData::U32(v) => change!(v, u32::MAX),
+        ArrayData::U64(v) => change!(v, u64::MAX),
+        ArrayData::U8(v) => change!(v, u8::MAX),
     }
 }

@@ -1,12 +1,13 @@
 //! `pgml.deploy`, and dropping, exporting and importing of models.
 
 use pgml_core::{Result, bail};
-use pgml_store::catalog::{self, ModelRow, Strategy};
+use pgml_store::catalog::{self, ModelRow, Privilege, Strategy};
 use pgml_store::files;
 use pgrx::prelude::*;
 
 use crate::labels::EnumLabel;
 use crate::owner::as_owner;
+use crate::privilege::Role;
 use crate::report::{Report, SqlResult, sql};
 use crate::spi_port::SpiPort;
 use crate::{message, transfer};
@@ -21,10 +22,13 @@ fn deploy(model: &ModelRow, strategy: Strategy) -> Result<DeployResult> {
 
 #[pg_extern(sql = false)]
 fn deploy_model(model_id: i64) -> SqlResult<DeployResult> {
+    let caller = Role::current();
     as_owner(|| {
+        caller.require(Privilege::Train, &catalog::grants_of_model(&mut SpiPort::new(), model_id)?)?;
         let model = catalog::model(&mut SpiPort::new(), model_id)?;
-        // Loaded first: what cannot predict must not go live. A model that this statement has just imported can.
-        files::load(&mut SpiPort::new(), &model, &pgml_models::algorithm)?;
+        // Loaded first, from its rows: what cannot predict, or could not on another server, must not go live. A model that
+        // this statement has just imported can.
+        files::load(&mut SpiPort::new(), &model, None, &pgml_models::algorithm)?;
         deploy(&model, Strategy::Specific)
     })
     .report()
@@ -39,7 +43,9 @@ fn deploy_strategy(
     sql(|| {
         let Some(project_name) = project_name else { bail!(InvalidParameter, "project_name must not be NULL") };
         let strategy = strategy.as_ref().map_or("best_score", EnumLabel::as_str).parse()?;
+        let caller = Role::current();
         as_owner(|| {
+            caller.require(Privilege::Train, &catalog::grants_of_project(&mut SpiPort::new(), project_name)?)?;
             let project = catalog::project(&mut SpiPort::new(), project_name)?;
             deploy(&catalog::candidate(&mut SpiPort::new(), &project, strategy, algorithm)?, strategy)
         })
@@ -48,21 +54,45 @@ fn deploy_strategy(
 
 #[pg_extern(sql = false)]
 fn drop_model(model_id: i64) -> SqlResult<()> {
-    as_owner(|| catalog::drop_model(&mut SpiPort::new(), model_id)).report()
+    let caller = Role::current();
+    as_owner(|| {
+        caller.require_ownership(&catalog::grants_of_model(&mut SpiPort::new(), model_id)?)?;
+        catalog::drop_model(&mut SpiPort::new(), model_id)
+    })
+    .report()
 }
 
 #[pg_extern(sql = false)]
 fn drop_project(project_name: &str) -> SqlResult<()> {
-    as_owner(|| catalog::drop_project(&mut SpiPort::new(), project_name)).report()
+    let caller = Role::current();
+    as_owner(|| {
+        caller.require_ownership(&catalog::grants_of_project(&mut SpiPort::new(), project_name)?)?;
+        catalog::drop_project(&mut SpiPort::new(), project_name)
+    })
+    .report()
 }
 
 #[pg_extern(sql = false)]
 fn export_model(model_id: i64) -> SqlResult<Vec<u8>> {
-    as_owner(|| transfer::export(&mut SpiPort::read_only(), model_id)).report()
+    let caller = Role::current();
+    as_owner(|| {
+        // It hands out the weights, which those who may only predict do not see.
+        caller.require(Privilege::Train, &catalog::grants_of_model(&mut SpiPort::read_only(), model_id)?)?;
+        transfer::export(&mut SpiPort::read_only(), model_id)
+    })
+    .report()
 }
 
 #[pg_extern(sql = false)]
 fn import_model(project_name: Option<&str>, model: Option<&[u8]>, algorithm: Option<&str>) -> SqlResult<Option<i64>> {
     let (Some(project), Some(model)) = (project_name, model) else { return Ok(None) };
-    as_owner(|| transfer::import(&mut SpiPort::new(), project, model, algorithm)).map(Some).report()
+    let caller = Role::current();
+    let owner = caller.name();
+    as_owner(|| {
+        let id = transfer::import(&mut SpiPort::new(), project, &owner, model, algorithm)?;
+        // Asked last, of the project that it went to: another session may have made one of this name meanwhile.
+        caller.require(Privilege::Train, &catalog::grants_of_model(&mut SpiPort::new(), id)?)?;
+        Ok(Some(id))
+    })
+    .report()
 }

@@ -1,12 +1,17 @@
 //! What SQL calls, one file per topic.
 
 mod aggregates;
+mod chunk;
 mod datasets;
 mod deploy;
 mod explore;
+mod loaded_models;
 mod metrics;
 mod predict;
+mod predict_agg;
+mod privileges;
 mod progress;
 mod system;
 mod train;
+mod transformers;
 mod vectors;

@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 use pgrx::{AnyArray, AnyElement};
 
 use crate::cache::{self, Loaded};
+use crate::encoding::TextOut;
 use crate::report::{Report, SqlResult};
 use crate::{features, row};
 
@@ -106,10 +107,10 @@ fn components(model: &Loaded, input: &Input<'_>) -> Result<Vec<f32>> {
     })
 }
 
-fn label(model: &Loaded, input: &Input<'_>) -> Result<String> {
+fn label(model: &Loaded, input: &Input<'_>) -> Result<TextOut> {
     with_features(model, input, |raw, _| {
         let labels = model.predictor.predict_label(features::rows(raw, model)?)?;
-        Ok(labels.first().copied().unwrap_or_default().to_owned())
+        Ok(TextOut(labels.first().copied().unwrap_or_default().to_owned()))
     })
 }
 
@@ -150,7 +151,7 @@ prediction!(first -> f32: predict_project, predict_project_row, predict_model, p
 prediction!(probabilities -> Vec<f32>: proba_project, proba_project_row, proba_model, proba_model_row);
 prediction!(joint -> Vec<f32>: joint_project, joint_project_row, joint_model, joint_model_row);
 prediction!(components -> Vec<f32>: decompose_project, decompose_project_row, decompose_model, decompose_model_row);
-prediction!(label -> String: label_project, label_project_row, label_model, label_model_row);
+prediction!(label -> TextOut: label_project, label_project_row, label_model, label_model_row);
 
 /// One value per row of the array, as a set.
 #[pg_extern(sql = false)]

@@ -9,7 +9,7 @@ type ProgressRows = TableIterator<
     (
         name!(pid, i32),
         name!(database, pg_sys::Oid),
-        name!(backend_start, TimestampWithTimeZone),
+        name!(owner, pg_sys::Oid),
         name!(project, String),
         name!(algorithm, String),
         name!(phase, String),
@@ -25,9 +25,8 @@ fn progress_table() -> ProgressRows {
     TableIterator::new(progress::rows().into_iter().map(|row| {
         let total = (row.total > 0).then(|| i64::try_from(row.total).unwrap_or(i64::MAX));
         let done = i64::try_from(row.done).unwrap_or(i64::MAX);
-        let database = pg_sys::Oid::from(row.database);
-        let [backend_start, started, phase_started] = [row.backend_start, row.started, row.phase_started].map(time);
-        (row.pid, database, backend_start, row.project, row.algorithm, row.phase, done, total, started, phase_started)
+        let [started, phase_started] = [row.started, row.phase_started].map(time);
+        (row.pid, row.database, row.owner, row.project, row.algorithm, row.phase, done, total, started, phase_started)
     }))
 }
 

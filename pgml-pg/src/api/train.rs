@@ -81,89 +81,65 @@ fn object(argument: &str, json: Option<JsonB>) -> Result<Map<String, Value>> {
     }
 }
 
-#[pg_extern(sql = false)]
-#[allow(clippy::too_many_arguments)]
-fn train(
-    project_name: Option<&str>,
-    task: Option<&str>,
-    relation_name: Option<&str>,
-    y_column_name: Option<&str>,
-    algorithm: Option<&str>,
-    hyperparams: Option<JsonB>,
-    search: Option<EnumLabel>,
-    search_params: Option<JsonB>,
-    search_args: Option<JsonB>,
-    test_size: Option<f32>,
-    test_sampling: Option<EnumLabel>,
-    runtime: Option<&str>,
-    automatic_deploy: Option<bool>,
-    materialize_snapshot: Option<bool>,
-    preprocess: Option<JsonB>,
-) -> SqlResult<TrainResult> {
-    let labels = y_column_name.map(str::to_owned).into_iter().collect();
-    Common {
-        project_name,
-        task,
-        relation_name,
-        labels,
-        algorithm,
-        hyperparams,
-        search,
-        search_params,
-        search_args,
-        test_size,
-        test_sampling,
-        runtime,
-        automatic_deploy,
-        materialize_snapshot,
-        preprocess,
-    }
-    .train()
-    .report()
+/// One label column, if any.
+fn one_label(name: Option<&str>) -> Result<Vec<String>> {
+    Ok(name.map(str::to_owned).into_iter().collect())
 }
 
-#[pg_extern(sql = false)]
-#[allow(clippy::too_many_arguments)]
-fn train_joint(
-    project_name: Option<&str>,
-    task: Option<&str>,
-    relation_name: Option<&str>,
-    y_column_name: Option<Vec<Option<String>>>,
-    algorithm: Option<&str>,
-    hyperparams: Option<JsonB>,
-    search: Option<EnumLabel>,
-    search_params: Option<JsonB>,
-    search_args: Option<JsonB>,
-    test_size: Option<f32>,
-    test_sampling: Option<EnumLabel>,
-    runtime: Option<&str>,
-    automatic_deploy: Option<bool>,
-    materialize_snapshot: Option<bool>,
-    preprocess: Option<JsonB>,
-) -> SqlResult<TrainResult> {
-    let labels = y_column_name.unwrap_or_default().into_iter().collect::<Option<Vec<String>>>();
-    let labels = labels.ok_or_else(|| Error::new(ErrorKind::InvalidParameter, "y_column_name must not contain NULL"));
-    let labels = labels.report()?;
-    Common {
-        project_name,
-        task,
-        relation_name,
-        labels,
-        algorithm,
-        hyperparams,
-        search,
-        search_params,
-        search_args,
-        test_size,
-        test_sampling,
-        runtime,
-        automatic_deploy,
-        materialize_snapshot,
-        preprocess,
-    }
-    .train()
-    .report()
+/// Several label columns.
+fn several_labels(names: Option<Vec<Option<String>>>) -> Result<Vec<String>> {
+    let names = names.unwrap_or_default().into_iter().collect::<Option<Vec<String>>>();
+    names.ok_or_else(|| Error::new(ErrorKind::InvalidParameter, "y_column_name must not contain NULL"))
 }
+
+/// A training function of SQL: both have the same arguments but for the type of the label columns.
+macro_rules! training_function {
+    ($name:ident, $labels:ty, $read:ident) => {
+        #[pg_extern(sql = false)]
+        #[allow(clippy::too_many_arguments)]
+        fn $name(
+            project_name: Option<&str>,
+            task: Option<&str>,
+            relation_name: Option<&str>,
+            y_column_name: Option<$labels>,
+            algorithm: Option<&str>,
+            hyperparams: Option<JsonB>,
+            search: Option<EnumLabel>,
+            search_params: Option<JsonB>,
+            search_args: Option<JsonB>,
+            test_size: Option<f32>,
+            test_sampling: Option<EnumLabel>,
+            runtime: Option<&str>,
+            automatic_deploy: Option<bool>,
+            materialize_snapshot: Option<bool>,
+            preprocess: Option<JsonB>,
+        ) -> SqlResult<TrainResult> {
+            let labels = $read(y_column_name).report()?;
+            Common {
+                project_name,
+                task,
+                relation_name,
+                labels,
+                algorithm,
+                hyperparams,
+                search,
+                search_params,
+                search_args,
+                test_size,
+                test_sampling,
+                runtime,
+                automatic_deploy,
+                materialize_snapshot,
+                preprocess,
+            }
+            .train()
+            .report()
+        }
+    };
+}
+
+training_function!(train, &str, one_label);
+training_function!(train_joint, Vec<Option<String>>, several_labels);
 
 #[pg_extern(sql = false)]
 fn snapshot(

@@ -83,7 +83,7 @@ fn wait_readable(socket: RawFd) {
 }
 
 /// Ends the session when its client is gone, as `client_connection_check_interval` would: work for nobody is waste.
-fn notice_lost_client() {
+pub fn notice_lost_client() {
     unsafe extern "C-unwind" {
         // pgrx does not bind it.
         fn pq_check_connection() -> bool;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use pgml_core::error::unknown_name;
+use pgml_core::error::{did_you_mean, guess_or, unknown_name};
 use pgml_core::{Error, ErrorKind, Result, bail};
 
 use super::{ModelRow, Project, model, only, project};
@@ -82,8 +82,13 @@ pub fn candidate(
     };
     match rows.first() {
         Some(row) => model(port, row.get(0)?),
-        None => Err(no_candidate(project, strategy, algorithm)),
+        None => Err(no_candidate(project, strategy, algorithm, &algorithms(port, project)?)),
     }
+}
+
+/// The algorithms that the project has models of.
+fn algorithms(port: &mut dyn Port, project: &Project) -> Result<Vec<String>> {
+    port.query(queries::ALGORITHMS_OF_PROJECT, &[&project.id])?.iter().map(|row| row.get(0)).collect()
 }
 
 fn best_score(port: &mut dyn Port, project: &Project, algorithm: Option<&str>) -> Result<Vec<crate::Row>> {
@@ -94,13 +99,20 @@ fn best_score(port: &mut dyn Port, project: &Project, algorithm: Option<&str>) -
     port.query(sql, &[&project.id, &algorithm, &metric])
 }
 
-fn no_candidate(project: &Project, strategy: Strategy, algorithm: Option<&str>) -> Error {
+fn no_candidate(project: &Project, strategy: Strategy, algorithm: Option<&str>, known: &[String]) -> Error {
     let of = algorithm.map_or_else(String::new, |name| format!(" of algorithm \"{name}\""));
     let message = format!("no qualified models exist for this deployment of project \"{}\"", project.name);
-    Error::new(ErrorKind::NotFound, message).with_detail(match strategy {
+    let error = Error::new(ErrorKind::NotFound, message).with_detail(match strategy {
         Strategy::Rollback => format!("no other model{of} than the live one was ever deployed"),
         _ => format!("the project has no successfully trained model{of}"),
-    })
+    });
+    match algorithm {
+        Some(given) if !known.is_empty() && !known.iter().any(|name| name == given) => {
+            let guess = did_you_mean(given, known.iter().map(String::as_str));
+            error.with_hint(guess_or(guess, &format!("its models are of: {}", known.join(", "))))
+        }
+        _ => error,
+    }
 }
 
 /// Makes `model` the live one of its project and tells the deployment's id. Seen by others when the transaction commits.
@@ -159,9 +171,26 @@ mod tests {
         for (task, sql) in
             [(Task::TextGeneration, queries::CANDIDATE_LOWEST), (Task::Classification, queries::CANDIDATE_HIGHEST)]
         {
-            let mut port = Fake::default().expect(sql, vec![]);
+            let mut port = Fake::default().expect(sql, vec![]).expect(queries::ALGORITHMS_OF_PROJECT, vec![]);
             let error = candidate(&mut port, &of(task), Strategy::BestScore, None).expect_err("no model");
             assert_eq!(error.kind(), ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_algorithm_is_guessed_among_those_of_the_project() {
+        for (given, hint) in [
+            ("xgbost", Some("did you mean \"xgboost\"?")),
+            ("svm", Some("its models are of: linear, xgboost")),
+            ("linear", None),
+        ] {
+            let known = ["linear", "xgboost"].map(|name| row(&[(Type::TEXT, &name)])).to_vec();
+            let mut port = Fake::default()
+                .expect(queries::CANDIDATE_MOST_RECENT, vec![])
+                .expect(queries::ALGORITHMS_OF_PROJECT, known);
+            let found = candidate(&mut port, &of(Task::Regression), Strategy::MostRecent, Some(given));
+            let error = found.expect_err("no model");
+            assert_eq!((error.kind(), error.hint()), (ErrorKind::NotFound, hint));
         }
     }
 
@@ -176,7 +205,7 @@ mod tests {
     #[test]
     fn a_missing_project_and_a_missing_deployment_are_told_apart() {
         let missing = || Fake::default().expect(queries::DEPLOYED_BY_NAME, vec![]);
-        let mut port = missing().expect(queries::PROJECT_BY_NAME, vec![]);
+        let mut port = missing().expect(queries::PROJECT_BY_NAME, vec![]).expect(queries::PROJECT_LIST, vec![]);
         assert_eq!(deployed_model(&mut port, "p").map_err(|e| e.kind()), Err(ErrorKind::NotFound));
         let stored = row(&[(Type::INT8, &3_i64), (Type::TEXT, &"p"), (Type::TEXT, &"regression")]);
         let mut port = missing().expect(queries::PROJECT_BY_NAME, vec![stored]);

@@ -120,9 +120,10 @@ pub fn insert_model(port: &mut dyn Port, id: i64, new: &NewModel, artifact: &Art
 /// [`ErrorKind::NotFound`] when there is none.
 pub fn model(port: &mut dyn Port, id: i64) -> Result<ModelRow> {
     let rows = port.query(queries::MODEL_BY_ID, &[&id])?;
-    let row = rows.first().ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, format!("model {id} does not exist"))
-            .with_hint("SELECT id, name FROM pgml.trained_models lists the models")
-    })?;
-    ModelRow::read(row)
+    rows.first().map_or_else(|| Err(not_found(id)), ModelRow::read)
+}
+
+pub(super) fn not_found(id: i64) -> Error {
+    Error::new(ErrorKind::NotFound, format!("model {id} does not exist"))
+        .with_hint("SELECT id, name FROM pgml.trained_models lists the models")
 }

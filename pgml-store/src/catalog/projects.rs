@@ -1,5 +1,6 @@
 //! Rows of `pgml.projects`.
 
+use pgml_core::error::{did_you_mean, guess_or};
 use pgml_core::{Error, ErrorKind, Result, Task};
 
 use crate::{Port, Row, queries};
@@ -34,23 +35,45 @@ pub fn find_project(port: &mut dyn Port, name: &str) -> Result<Option<Project>> 
 /// # Errors
 /// [`ErrorKind::NotFound`] when there is none.
 pub fn project(port: &mut dyn Port, name: &str) -> Result<Project> {
-    find_project(port, name)?.ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, format!("project \"{name}\" does not exist"))
-            .with_hint("SELECT name FROM pgml.projects lists the projects")
-    })
+    match find_project(port, name)? {
+        Some(project) => Ok(project),
+        None => Err(not_found(port, name)?),
+    }
 }
 
-/// The project of this name, created for `task` if there is none. `task` may be left out when it exists.
+/// The error for a project that does not exist. Its hint is a guess which one was meant, or else `otherwise`.
+///
+/// # Errors
+/// Whatever the database says.
+pub fn unknown_project(port: &mut dyn Port, name: &str, otherwise: &str) -> Result<Error> {
+    let known = list_projects(port)?;
+    let guess = did_you_mean(name, known.iter().map(|project| project.name.as_str()));
+    Ok(Error::new(ErrorKind::NotFound, format!("project \"{name}\" does not exist"))
+        .with_hint(guess_or(guess, otherwise)))
+}
+
+/// As [`unknown_project`], with the usual way out.
+pub(super) fn not_found(port: &mut dyn Port, name: &str) -> Result<Error> {
+    unknown_project(port, name, "SELECT name FROM pgml.projects lists the projects")
+}
+
+/// The project of this name, created for `task` if there is none. `task` may be left out when it exists. A new project
+/// belongs to the role `owner`; without one, to the connection's user.
 ///
 /// Two sessions that create the same project at once both get it: the second waits for the first to commit.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] when there is none and no task is given, [`ErrorKind::AlreadyExists`] when it is for another
 /// task.
-pub fn find_or_create_project(port: &mut dyn Port, name: &str, task: Option<Task>) -> Result<Project> {
+pub fn find_or_create_project(
+    port: &mut dyn Port,
+    name: &str,
+    task: Option<Task>,
+    owner: Option<&str>,
+) -> Result<Project> {
     let found = match (find_project(port, name)?, task) {
         (Some(project), _) => project,
-        (None, Some(task)) => create(port, name, task)?,
+        (None, Some(task)) => create(port, name, task, owner)?,
         (None, None) => {
             return Err(Error::new(ErrorKind::NotFound, format!("project \"{name}\" does not exist"))
                 .with_hint("to create a new project, specify a task, for instance task => 'regression'"));
@@ -66,8 +89,11 @@ pub fn find_or_create_project(port: &mut dyn Port, name: &str, task: Option<Task
     }
 }
 
-fn create(port: &mut dyn Port, name: &str, task: Task) -> Result<Project> {
-    port.execute(queries::PROJECT_CREATE, &[&name, &task.name()])?;
+fn create(port: &mut dyn Port, name: &str, task: Task, owner: Option<&str>) -> Result<Project> {
+    match owner {
+        Some(owner) => port.execute(queries::PROJECT_CREATE_OWNED, &[&name, &task.name(), &owner])?,
+        None => port.execute(queries::PROJECT_CREATE, &[&name, &task.name()])?,
+    };
     project(port, name)
 }
 
@@ -93,7 +119,7 @@ mod tests {
     #[test]
     fn a_project_that_exists_is_found_without_writing() {
         let mut port = Fake::default().expect(queries::PROJECT_BY_NAME, stored("regression"));
-        let project = find_or_create_project(&mut port, "p", None).expect("found");
+        let project = find_or_create_project(&mut port, "p", None, None).expect("found");
         assert_eq!(project, Project { id: 3, name: "p".to_owned(), task: Task::Regression });
     }
 
@@ -103,9 +129,20 @@ mod tests {
             .expect(queries::PROJECT_BY_NAME, vec![])
             .expect(queries::PROJECT_CREATE, vec![])
             .expect(queries::PROJECT_BY_NAME, stored("classification"));
-        let error = find_or_create_project(&mut port, "p", Some(Task::Regression)).expect_err("another task");
+        let error = find_or_create_project(&mut port, "p", Some(Task::Regression), None).expect_err("another task");
         port.assert_done();
         assert_eq!(error.message(), "project \"p\" already exists with a different task: classification");
+    }
+
+    #[test]
+    fn a_new_project_belongs_to_the_role_that_is_named() {
+        let mut port = Fake::default()
+            .expect(queries::PROJECT_BY_NAME, vec![])
+            .expect(queries::PROJECT_CREATE_OWNED, vec![])
+            .expect(queries::PROJECT_BY_NAME, stored("regression"));
+        find_or_create_project(&mut port, "p", Some(Task::Regression), Some("ada")).expect("created");
+        port.assert_done();
+        assert_eq!(port.bound[1][2].as_deref(), Some(b"ada".as_slice()));
     }
 
     #[test]
@@ -115,9 +152,18 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_project_is_guessed() {
+        for (given, hint) in [("pp", "did you mean \"p\"?"), ("q", "otherwise")] {
+            let mut port = Fake::default().expect(queries::PROJECT_LIST, stored("regression"));
+            let error = unknown_project(&mut port, given, "otherwise").expect("no failure");
+            assert_eq!(error.hint(), Some(hint));
+        }
+    }
+
+    #[test]
     fn a_new_project_needs_a_task() {
         let mut port = Fake::default().expect(queries::PROJECT_BY_NAME, vec![]);
-        let error = find_or_create_project(&mut port, "p", None).expect_err("no task");
+        let error = find_or_create_project(&mut port, "p", None, None).expect_err("no task");
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.hint().is_some_and(|hint| hint.contains("specify a task")));
     }

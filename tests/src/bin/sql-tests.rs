@@ -46,6 +46,8 @@ fn docs_cases<'a>(server: &'a Server, root: &Path) -> Result<Vec<Case<'a>>, Fail
     files.push(root.join("README.md"));
     files.retain(|file| file.exists() && docs::has_sql(file));
     files.extend(files_below(&root.join("docs"), "sql")?);
+    let has_pgvector = server.installation().is_ok_and(|installation| installation.has_pgvector());
+    files.retain(|file| has_pgvector || !docs::needs_pgvector(file));
     let case = |file: PathBuf| {
         let name = shown(&file, root);
         Case { name: name.clone(), run: Box::new(move || docs::run_file(server, &file, &name)) }

@@ -17,11 +17,18 @@ pub fn demo(args: &mut Args) -> Result<()> {
     args.finish()?;
     steps::libraries()?;
     let server = PrivateServer::up(version, None)?;
-    let script = places::repository().join("docs/tour.sql");
-    let text = fs::read_to_string(&script).context(|| format!("reading {}", script.display()))?;
-    step("the tour: docs/tour.sql");
-    tour::show(server.cluster.psql(DATABASE), &text)?;
+    show(&server, "docs/tour.sql")?;
+    if server.cluster.installation.has_pgvector() {
+        show(&server, "docs/search.sql")?;
+    }
     println!("\nThe server stays up. Connect with\n\n    psql {}\n", server.url());
     println!("or `cargo xtask psql`. `cargo xtask down` stops it; the data stays.");
     Ok(())
+}
+
+fn show(server: &PrivateServer, script: &str) -> Result<()> {
+    let path = places::repository().join(script);
+    let text = fs::read_to_string(&path).context(|| format!("reading {}", path.display()))?;
+    step(format!("the tour: {script}"));
+    tour::show(server.cluster.psql(DATABASE), &text)
 }

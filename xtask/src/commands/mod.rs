@@ -70,13 +70,13 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "provision",
         arguments: "[--pg N]",
-        help: "fetch what is missing: PostgreSQL, XGBoost, LightGBM, libclang",
+        help: "fetch what is missing: PostgreSQL, XGBoost, LightGBM, libclang, a transformer",
         run: steps::provision,
     },
     Command {
         name: "install",
         arguments: "--pg N",
-        help: "build the extension and install it into the private PostgreSQL",
+        help: "build the extension and its inference program and install them into the private PostgreSQL",
         run: steps::install,
     },
 ];

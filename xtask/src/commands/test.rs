@@ -12,7 +12,7 @@ use crate::private_server::create_database_with_extension;
 use crate::process::line;
 use crate::step::step;
 use crate::throwaway::Throwaway;
-use crate::wheels;
+use crate::{models, wheels};
 
 /// `cargo xtask test`
 pub fn test(args: &mut Args) -> Result<()> {
@@ -60,6 +60,7 @@ fn test_server(version: PgVersion, filter: Option<&str>, tally: &mut Tally) -> R
 pub fn cargo_with_libraries() -> Result<Command> {
     let mut cargo = cargo()?;
     cargo.env("PGML_XGBOOST_LIBRARY", wheels::xgboost_library()?);
+    cargo.env("PGML_MINILM", models::minilm()?);
     cargo.env("PGML_LIGHTGBM_LIBRARY", wheels::lightgbm_library()?);
     Ok(cargo)
 }

@@ -181,7 +181,7 @@ hyperparams! {
         /// Safeguard of the objective poisson.
         poisson_max_delta_step: Option<f64> = None, range: above(0.0);
         /// Power of the variance for tweedie.
-        tweedie_variance_power: Option<f64> = None, range: between(1.0, 2.0);
+        tweedie_variance_power: Option<f64> = None, range: at_least_below(1.0, 2.0);
         /// Ranking: how many first places count.
         lambdarank_truncation_level: Option<u32> = None, range: at_least(1.0);
         /// Ranking: whether lambdas are normalised.

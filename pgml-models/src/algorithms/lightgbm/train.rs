@@ -1,14 +1,18 @@
 //! Training with the library: bins, rounds, early stopping.
 
+use std::borrow::Cow;
+
 use pgml_core::{Dataset, Error, ErrorKind, Result, Run, Task, bail};
 
 use super::model::LightgbmModel;
 use super::params::LightgbmParams;
 use super::{objective, read};
+use crate::foreign::give_back_memory;
 use crate::foreign::lightgbm::{Binned, Booster, exclusive};
 
-/// Trains, and reads the model that came out.
-pub(super) fn fit(params: &LightgbmParams, data: &Dataset, task: Task, run: &Run) -> Result<LightgbmModel> {
+/// Trains, and reads the model that came out. Data of nobody else's are freed once the library has its own form of them.
+pub(super) fn fit(params: &LightgbmParams, given: Cow<'_, Dataset>, task: Task, run: &Run) -> Result<LightgbmModel> {
+    let data = given.as_ref();
     let objective = objective::choose(params.objective.as_deref(), task, data.n_classes())?;
     check(params, data, task)?;
     let watched = watched(params, data)?;
@@ -19,8 +23,11 @@ pub(super) fn fit(params: &LightgbmParams, data: &Dataset, task: Task, run: &Run
     let _memory = run.reserve(cells * 2 + data.n_rows() as u64 * (16 + 16 * outputs), "training lightgbm")?;
     let weight = params.class_weights(data)?;
     let _one_training = exclusive(run)?;
+    give_back_memory();
     let train = Binned::new(data, weight.as_deref(), &native, None, run)?;
     let validation = watched.map(|v| Binned::new(v, None, &native, Some(&train), run)).transpose()?;
+    drop((weight, given));
+    give_back_memory();
     let mut booster = Booster::new(&train, validation.as_ref(), &native)?;
     let rounds = boost(&mut booster, params, validation.is_some(), run)?;
     Ok(read::read(&booster.save(rounds)?)?.model)

@@ -1,10 +1,10 @@
 //! A trained support vector machine: support vectors and the machines made of them.
 
 use pgml_core::estimator::expect_shape;
-use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, bail};
+use pgml_core::finite::require_finite;
+use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, Shared, bail};
 
 use super::voting::{Voting, pairs};
-use crate::finite::require_finite;
 use crate::solvers::kernel_function::{Form, Kernel};
 use crate::solvers::kernels::dot;
 use crate::solvers::platt::Coupling;
@@ -14,10 +14,10 @@ pub struct SvmModel {
     d: usize,
     kernel: Kernel,
     /// Row-major, `n × d`.
-    vectors: Vec<f64>,
+    vectors: Shared<f64>,
     /// Rows of `n`. Regression: one per target. Classification: `n_seen − 1`; a vector of class `i` has its coefficient
     /// against class `j` in row `j − 1` where `j > i`, else in row `j`, as libsvm has it.
-    coef: Vec<f64>,
+    coef: Shared<f64>,
     /// One per machine.
     rho: Vec<f64>,
     voting: Option<Voting>,
@@ -56,7 +56,7 @@ impl SvmModel {
     pub(super) fn decode(parts: &Parts) -> Result<Self> {
         let d: usize = parts.meta("n_features")?;
         let rho = parts.array::<f64>("rho")?.to_vec();
-        let vectors = parts.array::<f64>("support_vectors")?.to_vec();
+        let vectors = parts.shared::<f64>("support_vectors")?;
         if d == 0 || rho.is_empty() || !vectors.len().is_multiple_of(d) {
             bail!(Corrupted, "stored svm has {} support vector values for {d} features", vectors.len());
         }
@@ -67,7 +67,7 @@ impl SvmModel {
             Some(voting) => (voting.n_seen() * (voting.n_seen() - 1) / 2, (voting.n_seen() - 1) * n),
             None => (rho.len(), rho.len() * n),
         };
-        let coef = parts.array_of::<f64>("dual_coef", n_coef)?.to_vec();
+        let coef = parts.shared_of::<f64>("dual_coef", n_coef)?;
         if rho.len() != n_machines || vectors.iter().chain(&coef).chain(&rho).any(|x| !x.is_finite()) {
             bail!(Corrupted, "stored svm has numbers that are not finite, or {} machines of {n_machines}", rho.len());
         }
@@ -145,8 +145,8 @@ impl Model for SvmModel {
     fn encode(&self) -> Result<Parts> {
         let n = self.vectors.len() / self.d;
         let parts = Parts::new()
-            .with_shape("support_vectors", vec![n, self.d], self.vectors.clone())
-            .with_shape("dual_coef", vec![self.coef.len() / n.max(1), n], self.coef.clone())
+            .with_shared("support_vectors", vec![n, self.d], self.vectors.clone())
+            .with_shared("dual_coef", vec![self.coef.len() / n.max(1), n], self.coef.clone())
             .with("rho", self.rho.clone())
             .with("kernel", vec![self.kernel.gamma, self.kernel.coef0])
             .with_meta("kernel", &self.kernel.form.name())?
@@ -159,7 +159,7 @@ impl Model for SvmModel {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() + 8 * (self.vectors.len() + self.coef.len() + self.rho.len())
+        size_of::<Self>() + self.vectors.private_bytes() + self.coef.private_bytes() + 8 * self.rho.len()
     }
 
     fn classifier(&self) -> Option<&dyn Classifier> {

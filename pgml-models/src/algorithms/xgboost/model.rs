@@ -23,6 +23,7 @@ pub struct XgboostModel {
 
 /// What margins are made of.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a model has one, and predicts without a further pointer")]
 pub(super) enum Body {
     /// Sums of leaves.
     Trees(FlatForest<f32, f32>),

@@ -11,7 +11,7 @@ hyperparams! {
         /// Most levels of a tree; 0 means no limit.
         max_depth: Option<u32> = None, range: between(0.0, 1000.0);
         /// Most leaves of a tree; 0 means no limit.
-        max_leaves: Option<u32> = None;
+        max_leaves: Option<u32> = None, range: between(0.0, 2147483647.0);
         /// Most bins per feature for the tree methods hist and approx.
         max_bin: Option<u32> = None, range: between(2.0, 65536.0);
         /// Whether to split level by level or where the loss falls most.

@@ -1,31 +1,39 @@
 //! Training with the library: matrices, rounds, early stopping.
 
+use std::borrow::Cow;
+
 use pgml_core::run::Reservation;
 use pgml_core::{Dataset, Error, ErrorKind, Result, Run, Task, bail};
 
 use super::model::XgboostModel;
 use super::params::XgboostParams;
 use super::{objective, read};
+use crate::foreign::give_back_memory;
 use crate::foreign::xgboost::{Booster, Matrix, MatrixOptions};
 
-/// Trains, and reads the model that came out.
-pub(super) fn fit(params: &XgboostParams, data: &Dataset, task: Task, run: &Run) -> Result<XgboostModel> {
+/// Trains, and reads the model that came out. Data of nobody else's are freed once the library has its own form of them.
+pub(super) fn fit(params: &XgboostParams, given: Cow<'_, Dataset>, task: Task, run: &Run) -> Result<XgboostModel> {
+    let data = given.as_ref();
     let objective = objective::choose(params.objective.as_deref(), task, data.n_classes(), data.targets().len())?;
     check(params, data, task, run)?;
     let watched = watched(params, data)?;
     let options = matrix_options(params, data, objective, run)?;
     let _memory = reserve(&options, data, run)?;
+    give_back_memory();
     let train = Matrix::new(data, &options, None)?;
     run.check()?;
     let validation = watched.map(|v| Matrix::new(v, &options, Some(&train))).transpose()?;
     let mut matrices = vec![&train];
     matrices.extend(&validation);
-    let mut booster = Booster::new(&matrices, &native(params, data, objective, run)?)?;
+    let (native, n_classes) = (native(params, data, objective, run)?, data.n_classes());
+    drop(given);
+    give_back_memory();
+    let mut booster = Booster::new(&matrices, &native)?;
     let rounds = boost(&mut booster, params, &train, validation.as_ref(), run)?;
     let mut model = read::read(&booster.save()?, Some(rounds))?.model;
     model.missing = params.missing;
     // The file does not tell two classes from a fraction for reg:logistic.
-    model.n_classes = data.n_classes();
+    model.n_classes = n_classes;
     model.checked()
 }
 

@@ -17,12 +17,28 @@ pub fn folder() -> PathBuf {
     places::repository().join("pgml-bench/peers")
 }
 
+/// A list of packages that peers need, and what they are in words.
+pub struct Requirements {
+    file: &'static str,
+    what: &'static str,
+}
+
+/// For everything about tables.
+pub const TABLES: Requirements =
+    Requirements { file: "requirements.txt", what: "XGBoost, LightGBM, scikit-learn and psycopg for Python" };
+
+/// For transformers.
+pub const TRANSFORMERS: Requirements = Requirements {
+    file: "requirements-transformers.txt",
+    what: "PyTorch, sentence-transformers and onnxruntime for Python (several GB)",
+};
+
 /// The Python of an environment that has the pinned packages; made at the first call.
 ///
 /// # Errors
 /// When Python or pip is missing, or the package index does not have a package.
-pub fn python() -> Result<PathBuf> {
-    let requirements = folder().join("requirements.txt");
+pub fn python(needed: &Requirements) -> Result<PathBuf> {
+    let requirements = folder().join(needed.file);
     let pinned = fs::read_to_string(&requirements).context(|| format!("reading {}", requirements.display()))?;
     let environments = places::cache()?.join("peers");
     let environment = environments.join(digest::of_text(&pinned));
@@ -31,7 +47,7 @@ pub fn python() -> Result<PathBuf> {
     if complete.exists() {
         return Ok(python);
     }
-    step("fetching the peers: XGBoost, LightGBM, scikit-learn and psycopg for Python");
+    step(format!("fetching the peers: {}", needed.what));
     places::create_public(&environments)?;
     // Without its own pip: Debian's Python has no ensurepip unless python3-venv is installed.
     run(Command::new("python3").args(["-m", "venv", "--clear", "--without-pip"]).arg(&environment))?;
@@ -64,11 +80,19 @@ impl Peer {
             command.env(format!("{library}_NUM_THREADS"), "1");
         }
         command.env("PYTHONDONTWRITEBYTECODE", "1");
-        let starting = || format!("starting {script}");
+        Self::run(command, script)
+    }
+
+    /// Starts a program that speaks the same protocol and waits until it is ready; `name` is for messages.
+    ///
+    /// # Errors
+    /// When it ends instead.
+    pub fn run(mut command: Command, name: &str) -> Result<Self> {
+        let starting = || format!("starting {name}");
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context(starting)?;
         let (input, output) = (process.stdin.take(), process.stdout.take());
-        let output = output.ok_or_else(|| Error::new(format!("{script} has no output")))?;
-        let mut peer = Self { process, input, output: BufReader::new(output), script: script.to_owned() };
+        let output = output.ok_or_else(|| Error::new(format!("{name} has no output")))?;
+        let mut peer = Self { process, input, output: BufReader::new(output), script: name.to_owned() };
         peer.answer()?;
         Ok(peer)
     }

@@ -48,7 +48,7 @@ impl Place {
     /// When any of that fails.
     pub fn prepare(rows: usize) -> Result<Self> {
         steps::libraries()?;
-        let python = peer::python()?;
+        let python = peer::python(&peer::TABLES)?;
         let installation = PgVersion::DEFAULT.provide()?;
         extension::install(&installation)?;
         step(format!("starting a throw-away PostgreSQL {}", installation.version));

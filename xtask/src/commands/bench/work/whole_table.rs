@@ -13,7 +13,7 @@ use crate::error::{Context, Result};
 
 const RUNS: usize = 3;
 /// The forms in SQL, and in Python.
-const FORMS: [&str; 2] = ["predict", "predict_batch"];
+const FORMS: [&str; 3] = ["predict", "predict_batch", "predict_agg"];
 const WAYS: [(&str, &str, f64); 3] = [
     ("fetchall", "psycopg `fetchall` + XGBoost", 5.0),
     ("copy", "binary COPY into numpy + XGBoost", 1.5),
@@ -51,18 +51,26 @@ struct Measured {
 impl Measured {
     fn take_turns(&mut self, session: &mut Session, peer: &mut Peer) -> Result<()> {
         let features = higgs();
+        // As in Python, the sum is not counted where there is an array to be had.
         let statements = [
             format!("SELECT sum(pgml.predict('imported', ARRAY[{features}])::float8) FROM higgs;"),
             format!(
                 "SELECT sum(p::float8) FROM \
                  (SELECT pgml.predict_batch('imported', array_agg(ARRAY[{features}])) AS p FROM higgs) AS s;"
             ),
+            format!("SELECT cardinality(pgml.predict_agg('imported', ARRAY[{features}])) FROM higgs;"),
         ];
+        // The predictions that were counted, for comparison with Python's. The model was imported: it knows no column names.
+        let sum_of_all = format!(
+            "SELECT sum(p::float8) FROM \
+             (SELECT pgml.predict_agg('imported', ARRAY[{features}]) AS a FROM higgs) AS s, unnest(a) AS p;"
+        );
         let mut sums = Vec::new();
-        for (seconds, sql) in self.ours.iter_mut().zip(statements) {
+        for ((seconds, sql), form) in self.ours.iter_mut().zip(statements).zip(FORMS) {
             let answer = session.run(&sql)?;
             seconds.push(answer.seconds);
-            sums.push(answer.rows.parse().unwrap_or(f64::NAN));
+            let sum = if form == "predict_agg" { session.run(&sum_of_all)?.rows } else { answer.rows };
+            sums.push(sum.parse().unwrap_or(f64::NAN));
         }
         for (seconds, (way, _, _)) in self.peer.iter_mut().zip(WAYS) {
             let answer = peer.measure(way)?;
@@ -79,16 +87,16 @@ impl Measured {
 
     fn lines(&self) -> Vec<Line> {
         let ours = self.ours.each_ref().map(|times| median(times));
-        let best = if ours[0] <= ours[1] { 0 } else { 1 };
-        let both: Vec<String> =
+        let best = ours.iter().copied().fold(f64::INFINITY, f64::min);
+        let all: Vec<String> =
             FORMS.iter().zip(ours).map(|(form, time)| format!("{} `{form}`", seconds(time))).collect();
         WAYS.iter()
             .zip(&self.peer)
             .map(|((_, what, least), times)| Line {
                 work: format!("100 trees × 28 over the table, one thread, against {what}"),
-                ours: both.join(", "),
+                ours: all.join(", "),
                 peer: seconds(median(times)),
-                figure: median(times) / ours[best],
+                figure: median(times) / best,
                 unit: " × faster",
                 target: Target::AtLeast(*least),
                 holds: self.difference < 1e-5,

@@ -1,0 +1,72 @@
+//! What a backend asks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::ModelSpec;
+
+/// One request, or a piece of its texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// Vectors of the texts that follow.
+    Embed {
+        /// The model.
+        model: ModelSpec,
+        /// [`EmbedArgs`](crate::text::EmbedArgs) as a JSON object.
+        args: String,
+        /// How many texts follow.
+        texts: u64,
+        /// What the server's settings say.
+        settings: Settings,
+    },
+    /// Scores of the documents that follow.
+    Rank {
+        /// The model.
+        model: ModelSpec,
+        /// [`RankArgs`](crate::text::RankArgs) as a JSON object.
+        args: String,
+        /// What the documents are to answer.
+        query: String,
+        /// How many documents follow.
+        documents: u64,
+        /// What the server's settings say.
+        settings: Settings,
+    },
+    /// The next texts of the request under way.
+    Texts(Vec<String>),
+    /// Loads a model before it is needed.
+    Load {
+        /// The model.
+        model: ModelSpec,
+        /// Whether it is to rank, not to embed.
+        rank: bool,
+        /// What the server's settings say.
+        settings: Settings,
+    },
+    /// Drops every loaded form of a model.
+    Unload {
+        /// Its name.
+        name: String,
+    },
+    /// Which models are loaded.
+    Models,
+    /// Whether anybody is there.
+    Ping,
+}
+
+/// The server's settings that matter to the inference program; they travel with each request, so that a change of
+/// settings needs no restart.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Settings {
+    /// Bytes that all loaded models may take together.
+    pub memory: u64,
+    /// Milliseconds after which an unused model is dropped; never when absent.
+    pub keep_alive: Option<u64>,
+    /// Where models run whose callers do not say it.
+    pub device: Option<String>,
+    /// Folders whose models may be used by path.
+    pub model_path: Vec<String>,
+    /// The folder of downloaded models, laid out as `HF_HOME`; the environment's own when absent.
+    pub model_cache: Option<String>,
+    /// Whether nothing may be downloaded.
+    pub offline: bool,
+}

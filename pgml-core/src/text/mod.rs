@@ -1,0 +1,41 @@
+//! Contracts of models that read text. They hold no tensors: text goes in, plain numbers come out.
+//!
+//! Whoever serves several callers tokenises each text once, puts the tokens of several callers into one batch, and
+//! finishes each result for its own caller; a program with one caller takes the one-call forms.
+
+mod allowed;
+mod batch;
+mod embed;
+mod rank;
+mod spec;
+
+pub use allowed::check_allowed;
+pub use batch::{Batches, in_batches};
+pub use embed::{EmbedArgs, Embedder};
+pub use rank::{RankArgs, Ranked, Reranker, rank_order};
+pub use spec::ModelSpec;
+
+/// One text (or pair of texts) as its model reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tokens {
+    /// The vocabulary's ids, special tokens included, at most as many as the model can read.
+    pub ids: Vec<u32>,
+    /// Which part of a pair each token belongs to; all 0 for a single text.
+    pub type_ids: Vec<u32>,
+    /// Leading tokens that belong to a prompt which pooling leaves out.
+    pub prompt: usize,
+}
+
+impl Tokens {
+    /// How many tokens.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}

@@ -1,0 +1,26 @@
+//! Which model, and in which form.
+
+use serde::{Deserialize, Serialize};
+
+/// Names one loaded form of a model. Two calls share a copy exactly if their specifications are equal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// The name on the hub, a folder, or the name of a stored model.
+    pub name: String,
+    /// Branch, tag or commit; the default branch when absent.
+    pub revision: Option<String>,
+    /// Where it runs: `cpu`, `wgpu`, `wgpu:1`, `cuda`, …; the server's default when absent.
+    pub device: Option<String>,
+    /// The type of its numbers: `f32`, `bf16`, `f16`; `f32` when absent.
+    pub dtype: Option<String>,
+    /// How its weights are quantised: `int8`; not at all when absent.
+    pub quantization: Option<String>,
+}
+
+impl ModelSpec {
+    /// The default form of a model.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}

@@ -1,0 +1,110 @@
+//! A trained random forest.
+
+use pgml_core::estimator::expect_shape;
+use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, bail};
+
+use crate::trees::FlatForest;
+
+/// Rows whose class sums are held at a time.
+pub(super) const ROWS_AT_A_TIME: usize = 256;
+
+/// A trained random forest. Leaves hold class shares or means; predictions are their averages over trees.
+#[derive(Debug)]
+pub struct RandomForestModel {
+    forest: FlatForest<f32, f64>,
+    /// 0 for regression.
+    n_classes: usize,
+    oob_score: Option<f64>,
+}
+
+impl RandomForestModel {
+    /// A forest of `n_classes`, 0 for regression.
+    pub(super) fn new(forest: FlatForest<f32, f64>, n_classes: usize, oob_score: Option<f64>) -> Self {
+        Self { forest, n_classes, oob_score }
+    }
+
+    /// Reads what [`Model::encode`] wrote.
+    pub(super) fn decode(parts: &Parts) -> Result<Self> {
+        let n_classes: usize = parts.meta("n_classes")?;
+        let model = Self { forest: FlatForest::decode(parts)?, n_classes, oob_score: parts.meta("oob_score")? };
+        if model.forest.n_trees() == 0 || (n_classes > 0 && n_classes != model.forest.n_outputs()) {
+            bail!(Corrupted, "a stored forest of {} trees and {n_classes} classes", model.forest.n_trees());
+        }
+        Ok(model)
+    }
+
+    fn average(&self, rows: &[f64], out: &mut [f64]) {
+        out.fill(0.0);
+        self.forest.add_leaves(rows, out);
+        let n_trees = self.forest.n_trees() as f64;
+        out.iter_mut().for_each(|sum| *sum /= n_trees);
+    }
+}
+
+impl Model for RandomForestModel {
+    fn n_features(&self) -> usize {
+        self.forest.n_features()
+    }
+
+    fn n_outputs(&self) -> usize {
+        if self.n_classes > 0 { 1 } else { self.forest.n_outputs() }
+    }
+
+    fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
+        expect_shape(&rows, self.n_features(), out, self.n_outputs())?;
+        if self.n_classes == 0 {
+            self.average(rows.as_slice(), out);
+            return Ok(());
+        }
+        let mut sums = vec![0.0; ROWS_AT_A_TIME.min(out.len()) * self.n_classes];
+        let blocks = rows.as_slice().chunks(ROWS_AT_A_TIME * self.n_features());
+        for (rows, out) in blocks.zip(out.chunks_mut(ROWS_AT_A_TIME)) {
+            let sums = &mut sums[..out.len() * self.n_classes];
+            self.average(rows, sums);
+            out.iter_mut()
+                .zip(sums.chunks_exact(self.n_classes))
+                .for_each(|(class, sums)| *class = largest(sums) as f64);
+        }
+        Ok(())
+    }
+
+    fn encode(&self) -> Result<Parts> {
+        let parts = Parts::new().with_meta("n_classes", &self.n_classes)?.with_meta("oob_score", &self.oob_score)?;
+        self.forest.encode(parts)
+    }
+
+    fn bytes(&self) -> usize {
+        self.forest.bytes()
+    }
+
+    fn classifier(&self) -> Option<&dyn Classifier> {
+        (self.n_classes > 0).then_some(self)
+    }
+
+    fn own_metrics(&self) -> Vec<(&'static str, f64)> {
+        self.oob_score.map(|score| ("oob_score", score)).into_iter().collect()
+    }
+}
+
+impl Classifier for RandomForestModel {
+    fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    fn predict_proba_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
+        expect_shape(&rows, self.n_features(), out, self.n_classes)?;
+        self.average(rows.as_slice(), out);
+        Ok(())
+    }
+}
+
+/// The position of the largest value, the first of equal ones.
+pub(super) fn largest(values: &[f64]) -> usize {
+    let mut best = 0;
+    for (i, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = i;
+        }
+    }
+    best
+}

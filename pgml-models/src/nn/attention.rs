@@ -1,0 +1,159 @@
+//! Multi-head attention within each sequence (Vaswani et al. 2017), with grouped keys and values (Ainslie et al. 2023).
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+
+use super::padding::{Padding, indices};
+use super::{Hidden, Matrix, PackedBatch};
+use crate::kernels::{self, Bias, Offsets, Tokens, Window};
+
+pub use super::distance_bias::AttentionBias;
+
+/// Attention over queries, keys and values that were computed already.
+#[derive(Debug, Clone)]
+pub struct Attention {
+    /// Heads of the queries.
+    pub n_heads: usize,
+    /// Heads of keys and values; each serves `n_heads / n_kv_heads` heads of the queries.
+    pub n_kv_heads: usize,
+    /// Width of one head.
+    pub head_dim: usize,
+    /// What scores are multiplied with, usually 1/√head_dim.
+    pub scale: f32,
+    /// Whether a token sees only itself and what is before it.
+    pub causal: bool,
+    /// How far a token sees to each side, itself not counted; everything when absent.
+    pub window: Option<usize>,
+    /// What is added to the scores.
+    pub bias: AttentionBias,
+}
+
+impl Attention {
+    /// Attention in which every token sees its whole sequence.
+    ///
+    /// # Panics
+    /// When `width` is no multiple of `n_heads`: the configuration is checked before.
+    #[must_use]
+    pub fn full(width: usize, n_heads: usize) -> Self {
+        assert!(n_heads > 0 && width.is_multiple_of(n_heads), "{width} is divided into {n_heads} heads");
+        let head_dim = width / n_heads;
+        Self {
+            n_heads,
+            n_kv_heads: n_heads,
+            head_dim,
+            scale: 1.0 / (head_dim as f32).sqrt(),
+            causal: false,
+            window: None,
+            bias: AttentionBias::None,
+        }
+    }
+
+    /// Columns of the queries, keys and values side by side.
+    #[must_use]
+    pub fn qkv_width(&self) -> usize {
+        (self.n_heads + 2 * self.n_kv_heads) * self.head_dim
+    }
+
+    /// What each token gathers from its sequence.
+    ///
+    /// # Shapes
+    /// - qkv: n_tokens × ((n_heads + 2 · n_kv_heads) · head_dim), queries, then keys, then values
+    /// - result: n_tokens × (n_heads · head_dim)
+    #[must_use]
+    pub fn forward(&self, qkv: Hidden, batch: &PackedBatch) -> Hidden {
+        match qkv {
+            Hidden::Host(qkv) => Hidden::Host(self.on_host(&qkv, batch)),
+            Hidden::Device(qkv) => Hidden::Device(self.on_device(qkv, batch)),
+        }
+    }
+
+    fn on_host(&self, qkv: &Matrix, batch: &PackedBatch) -> Matrix {
+        let by_distance = self.bias.by_distance(self.n_heads, batch.longest());
+        let bias = match (&self.bias, &by_distance) {
+            (AttentionBias::Alibi(slopes), _) => Bias::Alibi(slopes),
+            (_, Some(by_distance)) => Bias::Relative { by_distance, farthest: batch.longest() - 1 },
+            (_, None) => Bias::None,
+        };
+        let kernel = kernels::Attention {
+            heads: self.n_heads,
+            kv_heads: self.n_kv_heads,
+            head_dim: self.head_dim,
+            scale: self.scale,
+            window: Window {
+                before: self.window.unwrap_or(usize::MAX),
+                after: if self.causal { 0 } else { self.window.unwrap_or(usize::MAX) },
+            },
+            bias,
+        };
+        let (k_start, v_start) = (self.n_heads * self.head_dim, (self.n_heads + self.n_kv_heads) * self.head_dim);
+        let tokens = |start: usize| Tokens { data: qkv.values().get(start..).unwrap_or_default(), stride: qkv.width() };
+        let offsets = Offsets { queries: batch.offsets(), keys: batch.offsets() };
+        let mut out = qkv.unfilled(k_start);
+        kernel.apply(qkv.team(), tokens(0), tokens(k_start), tokens(v_start), offsets, out.values_mut());
+        out
+    }
+
+    fn on_device(&self, qkv: Tensor<2>, batch: &PackedBatch) -> Tensor<2> {
+        let device = qkv.device();
+        let padding = Padding::new(batch, &device);
+        let (q_end, k_end) = (self.n_heads * self.head_dim, (self.n_heads + self.n_kv_heads) * self.head_dim);
+        let block = padding.pad(qkv);
+        let columns = |range: std::ops::Range<usize>| block.clone().slice_dim(2, range);
+        let q = self.heads(columns(0..q_end), self.n_heads);
+        let k = self.repeat(self.heads(columns(q_end..k_end), self.n_kv_heads));
+        let v = self.repeat(self.heads(columns(k_end..self.qkv_width()), self.n_kv_heads));
+        let mut scores = q.matmul(k.swap_dims(2, 3)).mul_scalar(self.scale);
+        if let Some(bias) = self.bias_block(batch.longest(), &device) {
+            scores = scores + bias.unsqueeze_dim::<4>(0);
+        }
+        let weights = softmax(scores.mask_fill(self.hidden_places(batch, &padding, &device), f32::MIN), 3);
+        let [n_sequences, _, longest, _] = weights.dims();
+        let gathered = weights.matmul(v).swap_dims(1, 2);
+        padding.pack(gathered.reshape([n_sequences, longest, q_end]))
+    }
+
+    /// n_sequences × heads × longest × head_dim.
+    fn heads(&self, block: Tensor<3>, n_heads: usize) -> Tensor<4> {
+        let [n_sequences, longest, _] = block.dims();
+        block.reshape([n_sequences, longest, n_heads, self.head_dim]).swap_dims(1, 2)
+    }
+
+    /// Each head of keys or values as often as heads of the queries use it.
+    fn repeat(&self, heads: Tensor<4>) -> Tensor<4> {
+        let times = self.n_heads / self.n_kv_heads;
+        if times == 1 {
+            return heads;
+        }
+        let [n_sequences, _, longest, head_dim] = heads.dims();
+        heads.unsqueeze_dim::<5>(2).repeat_dim(2, times).reshape([n_sequences, self.n_heads, longest, head_dim])
+    }
+
+    /// heads × longest × longest.
+    fn bias_block(&self, longest: usize, device: &Device) -> Option<Tensor<3>> {
+        let by_distance = self.bias.by_distance(self.n_heads, longest)?;
+        let span = 2 * longest - 1;
+        let table: Tensor<2> = Tensor::from_data(TensorData::new(by_distance, [self.n_heads, span]), device);
+        let places =
+            (0..longest).flat_map(|query| (0..longest).map(move |key| (query + longest - 1 - key) as i64)).collect();
+        Some(table.select(1, indices(places, device)).reshape([self.n_heads, longest, longest]))
+    }
+
+    /// True where a query must not look, n_sequences × heads × longest × longest.
+    fn hidden_places(&self, batch: &PackedBatch, padding: &Padding, device: &Device) -> Tensor<4, Bool> {
+        let (n, longest) = (batch.n_sequences(), batch.longest());
+        let shape = [n, self.n_heads, longest, longest];
+        let padded = padding.mask().reshape([n, 1, 1, longest]).expand(shape);
+        if !self.causal && self.window.is_none() {
+            return padded;
+        }
+        let out_of_sight: Vec<bool> =
+            (0..longest).flat_map(|query| (0..longest).map(move |key| !self.sees(query, key))).collect();
+        let out_of_sight: Tensor<2, Bool> =
+            Tensor::from_data(TensorData::new(out_of_sight, [longest, longest]), device);
+        padded.bool_or(out_of_sight.reshape([1, 1, longest, longest]).expand(shape))
+    }
+
+    fn sees(&self, query: usize, key: usize) -> bool {
+        !(self.causal && key > query) && self.window.is_none_or(|window| query.abs_diff(key) <= window)
+    }
+}

@@ -1,0 +1,163 @@
+//! Fully connected layers.
+
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData, activation};
+use pgml_core::{Result, bail};
+
+use super::{Hidden, Source};
+use crate::device::Placement;
+use crate::kernels::{Activation, Cpu, Epilogue, PackedMatrix, Weights, gemm};
+
+/// `activation(x·Wᵀ + b)`.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    form: Form,
+    activation: Activation,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    Host {
+        weight: Arc<PackedMatrix>,
+        bias: Option<Vec<f32>>,
+    },
+    /// The weight is inputs × outputs.
+    Device {
+        weight: Tensor<2>,
+        bias: Option<Tensor<1>>,
+    },
+}
+
+/// One of the matrices that a layer is put together from.
+#[derive(Debug, Clone)]
+pub struct Piece<'a> {
+    /// Where its `weight` (and `bias`) stand.
+    pub source: Source<'a>,
+    /// Its outputs.
+    pub outputs: usize,
+}
+
+impl Linear {
+    /// Reads `weight`, outputs × inputs, and `bias` where there is one.
+    ///
+    /// # Errors
+    /// Those of [`Weights::floats`](crate::checkpoint::Weights::floats).
+    pub fn load(source: &Source<'_>, inputs: usize, outputs: usize) -> Result<Self> {
+        Self::joined(&[Piece { source: source.clone(), outputs }], inputs)
+    }
+
+    /// One layer out of several that read the same input: their outputs side by side.
+    ///
+    /// # Errors
+    /// As for [`Linear::load`].
+    pub fn joined(pieces: &[Piece<'_>], inputs: usize) -> Result<Self> {
+        let Some(first) = pieces.first() else { bail!(Internal, "a layer without a matrix") };
+        let weights: Vec<_> = pieces
+            .iter()
+            .map(|piece| piece.source.weights.floats("weight", &[piece.outputs, inputs]))
+            .collect::<Result<_>>()?;
+        let parts: Vec<&[f32]> = weights.iter().map(|part| &**part).collect();
+        Ok(Self::new(&parts, joined_bias(pieces)?, inputs, first.source.placement))
+    }
+
+    /// A layer of `parts` of its weight, each rows × inputs, and its `bias`.
+    #[must_use]
+    pub fn new(parts: &[&[f32]], bias: Option<Vec<f32>>, inputs: usize, placement: &Placement) -> Self {
+        let form = if placement.on_host() {
+            let parts: Vec<Weights<'_>> = parts.iter().map(|part| Weights::F32(part)).collect();
+            let weight = PackedMatrix::new(Cpu::detect(), placement.precision(), &parts, inputs);
+            Form::Host { weight: Arc::new(weight), bias }
+        } else {
+            let rows = parts.concat();
+            let shape = [rows.len().checked_div(inputs).unwrap_or(0), inputs];
+            let weight: Tensor<2> = Tensor::from_data(TensorData::new(rows, shape), placement.device());
+            let bias = bias.map(|bias| Tensor::from_data(TensorData::new(bias, [shape[0]]), placement.device()));
+            Form::Device { weight: weight.transpose(), bias }
+        };
+        Self { form, activation: Activation::Identity }
+    }
+
+    /// The same layer with `activation` applied to its outputs.
+    #[must_use]
+    pub fn with_activation(self, activation: Activation) -> Self {
+        Self { activation, ..self }
+    }
+
+    /// # Shapes
+    /// - x: n_tokens × inputs
+    /// - result: n_tokens × outputs
+    ///
+    /// # Panics
+    /// When `x` is not where the layer is.
+    #[must_use]
+    pub fn forward(&self, x: &Hidden) -> Hidden {
+        self.compute(x, None)
+    }
+
+    /// [`forward`](Self::forward) plus `residual`, n_tokens × outputs.
+    ///
+    /// # Panics
+    /// When `x` or `residual` is not where the layer is.
+    #[must_use]
+    pub fn forward_add(&self, x: &Hidden, residual: &Hidden) -> Hidden {
+        self.compute(x, Some(residual))
+    }
+
+    fn compute(&self, x: &Hidden, residual: Option<&Hidden>) -> Hidden {
+        match (&self.form, x, residual) {
+            (Form::Host { weight, bias }, Hidden::Host(x), None | Some(Hidden::Host(_))) => {
+                let residual = residual.and_then(|residual| match residual {
+                    Hidden::Host(residual) => Some(residual.values()),
+                    Hidden::Device(_) => None,
+                });
+                let mut out = x.unfilled(weight.outputs());
+                let epilogue = Epilogue { bias: bias.as_deref(), activation: self.activation, residual };
+                gemm(x.team(), x.values(), weight, &epilogue, out.values_mut());
+                Hidden::Host(out)
+            }
+            (Form::Device { weight, bias }, Hidden::Device(x), None | Some(Hidden::Device(_))) => {
+                let product = x.clone().matmul(weight.clone());
+                let sum = match bias {
+                    Some(bias) => product + bias.clone().unsqueeze::<2>(),
+                    None => product,
+                };
+                let result = activate(self.activation, sum);
+                Hidden::Device(match residual {
+                    Some(Hidden::Device(residual)) => result + residual.clone(),
+                    _ => result,
+                })
+            }
+            _ => unreachable!("a model's activations are where its weights are"),
+        }
+    }
+}
+
+/// The biases side by side, zeros where a piece has none; nothing when none has one.
+fn joined_bias(pieces: &[Piece<'_>]) -> Result<Option<Vec<f32>>> {
+    if !pieces.iter().any(|piece| piece.source.weights.has("bias")) {
+        return Ok(None);
+    }
+    let mut bias = Vec::new();
+    for piece in pieces {
+        match piece.source.weights.has("bias") {
+            true => bias.extend_from_slice(&piece.source.weights.floats("bias", &[piece.outputs])?),
+            false => bias.resize(bias.len() + piece.outputs, 0.0),
+        }
+    }
+    Ok(Some(bias))
+}
+
+/// An activation in tensor operations.
+pub(super) fn activate(activation: Activation, x: Tensor<2>) -> Tensor<2> {
+    match activation {
+        Activation::Identity => x,
+        Activation::Gelu => activation::gelu(x),
+        Activation::GeluTanh => activation::gelu_approximate(x),
+        Activation::Silu => activation::silu(x),
+        Activation::Relu => activation::relu(x),
+        Activation::Tanh => activation::tanh(x),
+        Activation::Exp => x.exp(),
+        Activation::Erf => x.erf(),
+    }
+}

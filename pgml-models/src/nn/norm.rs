@@ -1,0 +1,133 @@
+//! Normalisation of each token's activations.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use pgml_core::Result;
+
+use super::{Hidden, Source};
+use crate::kernels::{Norm, NormKind};
+
+/// Layer normalisation (Ba, Kiros, Hinton 2016), with or without a bias, or root-mean-square normalisation (Zhang, Sennrich
+/// 2019).
+#[derive(Debug, Clone)]
+pub struct LayerNorm {
+    kind: NormKind,
+    weight: Vec<f32>,
+    bias: Option<Vec<f32>>,
+    eps: f32,
+}
+
+impl LayerNorm {
+    /// Reads `weight` and, where it is there, `bias`.
+    ///
+    /// # Errors
+    /// Those of [`Weights::floats`](crate::checkpoint::Weights::floats).
+    pub fn load(source: &Source<'_>, width: usize, eps: f64) -> Result<Self> {
+        let weight = source.weights.floats("weight", &[width])?.into_owned();
+        let bias = source.weights.has("bias").then(|| source.weights.floats("bias", &[width])).transpose()?;
+        Ok(Self { kind: NormKind::Layer, weight, bias: bias.map(std::borrow::Cow::into_owned), eps: eps as f32 })
+    }
+
+    /// Root-mean-square normalisation: reads `weight` and adds `offset` to it (Gemma stores the distance from 1).
+    ///
+    /// # Errors
+    /// Those of [`Weights::floats`](crate::checkpoint::Weights::floats).
+    pub fn load_rms(source: &Source<'_>, width: usize, eps: f64, offset: f32) -> Result<Self> {
+        let mut weight = source.weights.floats("weight", &[width])?.into_owned();
+        weight.iter_mut().for_each(|x| *x += offset);
+        Ok(Self { kind: NormKind::Rms, weight, bias: None, eps: eps as f32 })
+    }
+
+    /// # Shapes
+    /// x and result: rows × width
+    #[must_use]
+    pub fn forward(&self, x: Hidden) -> Hidden {
+        match x {
+            Hidden::Host(mut x) => {
+                let width = x.width();
+                let team = std::sync::Arc::clone(x.team());
+                self.kernel().apply(&team, x.values_mut(), width);
+                Hidden::Host(x)
+            }
+            Hidden::Device(x) => Hidden::Device(self.on_device(x)),
+        }
+    }
+
+    /// The norm of `x`, which is left as it is: what a block reads whose input is added to its output.
+    #[must_use]
+    pub fn forward_beside(&self, x: &Hidden) -> Hidden {
+        match x {
+            Hidden::Host(x) => {
+                let mut out = x.unfilled(x.width());
+                self.kernel().apply_into(x.team(), x.values(), None, out.values_mut(), x.width());
+                Hidden::Host(out)
+            }
+            Hidden::Device(x) => Hidden::Device(self.on_device(x.clone())),
+        }
+    }
+
+    /// Normalises each head of the first `n_heads` of every row by itself.
+    ///
+    /// # Shapes
+    /// x and result: n_tokens × width, the heads as wide as the norm
+    #[must_use]
+    pub fn forward_heads(&self, x: Hidden, n_heads: std::ops::Range<usize>) -> Hidden {
+        let head_dim = self.weight.len();
+        let columns = n_heads.start * head_dim..n_heads.end * head_dim;
+        match x {
+            Hidden::Host(mut x) => {
+                let width = x.width();
+                for row in x.values_mut().chunks_exact_mut(width) {
+                    row[columns.clone()].chunks_exact_mut(head_dim).for_each(|head| self.one(head));
+                }
+                Hidden::Host(x)
+            }
+            Hidden::Device(x) => Hidden::Device(self.heads_on_device(x, columns)),
+        }
+    }
+
+    fn one(&self, head: &mut [f32]) {
+        let n = head.len() as f32;
+        let mean = if self.kind == NormKind::Layer { head.iter().sum::<f32>() / n } else { 0.0 };
+        let variance = head.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / n;
+        let scale = 1.0 / (variance + self.eps).sqrt();
+        for (i, x) in head.iter_mut().enumerate() {
+            let bias = self.bias.as_ref().map_or(0.0, |bias| bias[i]);
+            *x = (*x - mean) * scale * self.weight[i] + bias;
+        }
+    }
+
+    fn kernel(&self) -> Norm<'_> {
+        Norm { kind: self.kind, weight: Some(&self.weight), bias: self.bias.as_deref(), epsilon: self.eps }
+    }
+
+    fn heads_on_device(&self, x: Tensor<2>, columns: std::ops::Range<usize>) -> Tensor<2> {
+        let ([rows, width], head_dim) = (x.dims(), self.weight.len());
+        let heads = x.clone().slice_dim(1, columns.clone()).reshape([rows * columns.len() / head_dim, head_dim]);
+        let mut parts = vec![self.on_device(heads).reshape([rows, columns.len()])];
+        if columns.start > 0 {
+            parts.insert(0, x.clone().slice_dim(1, 0..columns.start));
+        }
+        if columns.end < width {
+            parts.push(x.slice_dim(1, columns.end..width));
+        }
+        Tensor::cat(parts, 1)
+    }
+
+    fn on_device(&self, x: Tensor<2>) -> Tensor<2> {
+        let device = x.device();
+        let centred = match self.kind {
+            NormKind::Layer => x.clone() - x.mean_dim(1),
+            NormKind::Rms => x,
+        };
+        let variance = centred.clone().square().mean_dim(1);
+        let scaled = centred / (variance + self.eps).sqrt() * row(&self.weight, &device);
+        match &self.bias {
+            Some(bias) => scaled + row(bias, &device),
+            None => scaled,
+        }
+    }
+}
+
+fn row(values: &[f32], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [1, values.len()]), device)
+}

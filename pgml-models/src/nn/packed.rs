@@ -1,0 +1,114 @@
+//! Several sequences in one batch, one after the other, without padding.
+
+use std::sync::Arc;
+
+use pgml_core::text::Tokens;
+
+use crate::kernels::Team;
+
+/// The tokens of a batch. Activations of a batch are matrices with one row per token, in this order.
+#[derive(Debug, Clone)]
+pub struct PackedBatch {
+    ids: Vec<u32>,
+    type_ids: Vec<u32>,
+    offsets: Vec<usize>,
+    prompts: Vec<usize>,
+    team: Arc<Team>,
+}
+
+impl PackedBatch {
+    /// Puts `sequences` together; `team` works on them.
+    #[must_use]
+    pub fn new(sequences: &[&Tokens], team: &Arc<Team>) -> Self {
+        let mut batch = Self {
+            ids: Vec::new(),
+            type_ids: Vec::new(),
+            offsets: vec![0],
+            prompts: sequences.iter().map(|tokens| tokens.prompt).collect(),
+            team: Arc::clone(team),
+        };
+        for tokens in sequences {
+            batch.ids.extend_from_slice(&tokens.ids);
+            batch.type_ids.extend_from_slice(&tokens.type_ids);
+            batch.type_ids.resize(batch.ids.len(), 0);
+            batch.offsets.push(batch.ids.len());
+        }
+        batch
+    }
+
+    /// Tokens in all.
+    #[must_use]
+    pub fn n_tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// How many sequences.
+    #[must_use]
+    pub fn n_sequences(&self) -> usize {
+        self.prompts.len()
+    }
+
+    /// The vocabulary's id of each token.
+    #[must_use]
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// The part of a pair that each token belongs to.
+    #[must_use]
+    pub fn type_ids(&self) -> &[u32] {
+        &self.type_ids
+    }
+
+    /// Where each sequence begins, and the end of the last: one more than there are sequences.
+    #[must_use]
+    pub fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+
+    /// Leading tokens of sequence `i` that pooling may be told to leave out.
+    #[must_use]
+    pub fn prompt(&self, i: usize) -> usize {
+        self.prompts[i]
+    }
+
+    /// The rows of each sequence.
+    pub fn sequences(&self) -> impl ExactSizeIterator<Item = std::ops::Range<usize>> {
+        self.offsets.windows(2).map(|pair| pair[0]..pair[1])
+    }
+
+    /// The place of each token in its sequence, from `first` on.
+    #[must_use]
+    pub fn positions(&self, first: u32) -> Vec<u32> {
+        self.sequences().flat_map(|rows| (0..rows.len() as u32).map(move |i| first + i)).collect()
+    }
+
+    /// Tokens of the longest sequence.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.sequences().map(|rows| rows.len()).max().unwrap_or(0)
+    }
+
+    /// The threads that work on it.
+    #[must_use]
+    pub fn team(&self) -> &Arc<Team> {
+        &self.team
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_lie_one_after_the_other_and_count_their_own_positions() {
+        let tokens = |ids: &[u32]| Tokens { ids: ids.to_vec(), ..Tokens::default() };
+        let (first, second) = (tokens(&[5, 6, 7]), tokens(&[8]));
+        let batch = PackedBatch::new(&[&first, &second], &Arc::new(Team::new(1)));
+        assert_eq!(batch.ids(), [5, 6, 7, 8]);
+        assert_eq!(batch.type_ids(), [0; 4]);
+        assert_eq!(batch.sequences().collect::<Vec<_>>(), [0..3, 3..4]);
+        assert_eq!(batch.positions(2), [2, 3, 4, 2]);
+        assert_eq!((batch.longest(), batch.n_sequences()), (3, 2));
+    }
+}

@@ -1,0 +1,48 @@
+//! Text models as the contracts of `pgml-core` want them, read from folders laid out like Hugging Face snapshots.
+
+mod embedder;
+mod modules;
+mod reranker;
+mod teams;
+mod tokenizer;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use pgml_core::text::{Embedder, ModelSpec, Reranker};
+use pgml_core::{Error, ErrorKind, Result, Run};
+use serde::de::DeserializeOwned;
+
+pub use embedder::SentenceEmbedder;
+pub use reranker::CrossEncoder;
+
+/// Reads the embedder in `folder`, in the form that `spec` asks for.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] or [`ErrorKind::Corrupted`] for a folder that is no model, [`ErrorKind::NotSupported`] for an
+/// architecture, module, device or precision that is not known, each naming it.
+pub fn load_embedder(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Arc<dyn Embedder>> {
+    Ok(Arc::new(SentenceEmbedder::load(folder, spec, run)?))
+}
+
+/// Reads the cross-encoder in `folder`, in the form that `spec` asks for.
+///
+/// # Errors
+/// As for [`load_embedder`], and [`ErrorKind::NotSupported`] for a model that gives other than one score.
+pub fn load_reranker(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Arc<dyn Reranker>> {
+    Ok(Arc::new(CrossEncoder::load(folder, spec, run)?))
+}
+
+/// Parses a JSON file.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when it is not there, [`ErrorKind::Corrupted`] when it is not what was expected.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = fs::read(path).map_err(|e| {
+        let kind = if e.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Io };
+        Error::new(kind, format!("could not read \"{}\": {e}", path.display()))
+    })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| Error::new(ErrorKind::Corrupted, format!("\"{}\" cannot be used: {e}", path.display())))
+}

@@ -1,0 +1,80 @@
+//! The checkpoint's own tokenizer.
+
+use std::path::Path;
+
+use pgml_core::text::Tokens;
+use pgml_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
+use tokenizers::{EncodeInput, Encoding, TruncationParams};
+
+/// What `tokenizer_config.json` says beside the tokenizer.
+#[derive(Debug, Deserialize, Default)]
+pub(crate) struct TokenizerConfig {
+    /// Some say "without limit" with a number beyond all integers.
+    model_max_length: Option<f64>,
+    pub model_input_names: Option<Vec<String>>,
+}
+
+impl TokenizerConfig {
+    /// Reads the file of a model's folder; an empty one where there is none.
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("tokenizer_config.json");
+        if path.is_file() { super::read_json(&path) } else { Ok(Self::default()) }
+    }
+
+    /// Most tokens of a text.
+    pub(crate) fn max_tokens(&self) -> Option<usize> {
+        self.model_max_length.filter(|n| *n < 1e9).map(|n| n as usize)
+    }
+}
+
+/// Turns texts into tokens, cut at a limit, without padding.
+#[derive(Debug)]
+pub(crate) struct Tokenizer(tokenizers::Tokenizer);
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`; texts are cut at `max_tokens`, special tokens counted.
+    pub(crate) fn load(folder: &Path, max_tokens: usize) -> Result<Self> {
+        let path = folder.join("tokenizer.json");
+        if !path.is_file() {
+            return Err(Error::new(ErrorKind::NotFound, format!("no tokenizer.json in \"{}\"", folder.display()))
+                .with_hint("in Python, AutoTokenizer.from_pretrained(…).save_pretrained(…) writes it"));
+        }
+        let mut tokenizer = tokenizers::Tokenizer::from_file(&path)
+            .map_err(|e| Error::new(ErrorKind::Corrupted, format!("\"{}\" cannot be used: {e}", path.display())))?;
+        tokenizer.with_padding(None);
+        tokenizer
+            .with_truncation(Some(TruncationParams { max_length: max_tokens, ..TruncationParams::default() }))
+            .map_err(|e| {
+                Error::new(ErrorKind::Corrupted, format!("texts cannot be cut at {max_tokens} tokens: {e}"))
+            })?;
+        Ok(Self(tokenizer))
+    }
+
+    /// One text's tokens.
+    pub(crate) fn text(&self, text: &str) -> Result<Tokens> {
+        self.encode(text)
+    }
+
+    /// The tokens of two texts that are read together.
+    pub(crate) fn pair(&self, first: &str, second: &str) -> Result<Tokens> {
+        self.encode((first, second))
+    }
+
+    /// How many tokens a prompt takes at the beginning of a text, the closing special token not counted.
+    pub(crate) fn prompt_length(&self, prompt: &str) -> Result<usize> {
+        let tokens = self.text(prompt)?;
+        let closed = self.0.encode_fast("", true).map_err(refused)?;
+        let ends_special = tokens.ids.last() == closed.get_ids().last() && closed.len() > 1;
+        Ok(tokens.len() - usize::from(ends_special))
+    }
+
+    fn encode<'s>(&self, input: impl Into<EncodeInput<'s>>) -> Result<Tokens> {
+        let encoding: Encoding = self.0.encode_fast(input, true).map_err(refused)?;
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), type_ids: encoding.get_type_ids().to_vec(), prompt: 0 })
+    }
+}
+
+fn refused(error: tokenizers::Error) -> Error {
+    Error::new(ErrorKind::InvalidData, format!("the tokenizer refuses the text: {error}"))
+}

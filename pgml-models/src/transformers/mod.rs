@@ -1,0 +1,101 @@
+//! Architectures, one file each. Field names are the checkpoints' keys.
+
+pub mod albert;
+pub mod bert;
+mod config;
+pub mod deberta_v2;
+pub mod decoder;
+pub mod distilbert;
+pub mod gemma3;
+pub mod gte;
+pub mod head;
+mod jina_bert;
+pub mod modernbert;
+pub mod mpnet;
+pub mod nomic_bert;
+mod post_norm;
+mod pre_norm;
+mod rope_config;
+pub mod t5;
+mod token_embeddings;
+
+use pgml_core::{ErrorKind, Result, error::unknown_name};
+use serde_json::Value;
+
+use crate::nn::{Hidden, PackedBatch, Source};
+
+pub use config::{activation, read};
+use config::{check_heads, only};
+pub use head::{Head, HeadSource, n_labels};
+use post_norm::{PostNormEncoder, PostNormLayer};
+use pre_norm::{PreNormEncoder, PreNormLayer};
+use rope_config::rope;
+use token_embeddings::TokenEmbeddings;
+
+/// An architecture that turns tokens into activations, before its weights are read.
+pub struct Encoder {
+    /// The values of `model_type` in `config.json` that mean it.
+    pub model_types: &'static [&'static str],
+    /// What a head's checkpoint puts the encoder's tensors under, as in `bert.encoder.layer.0…`.
+    pub prefix: &'static str,
+    /// Parts of names of tensors that checkpoints hold and that embeddings do not need.
+    pub ignored: &'static [&'static str],
+    /// Reads the weights.
+    pub load: fn(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>>,
+    /// Reads what checkpoints for classifying sequences have on top, where that is known.
+    pub head: Option<LoadHead>,
+}
+
+/// Reads a head.
+pub type LoadHead = fn(config: &Value, source: &HeadSource<'_>) -> Result<Head>;
+
+/// An encoder with its weights.
+pub trait TextEncoder: Send + Sync {
+    /// Columns of the activations.
+    fn width(&self) -> usize;
+
+    /// Most tokens of one sequence; unlimited where positions are relative.
+    fn max_tokens(&self) -> Option<usize>;
+
+    /// The last layer's activations, n_tokens × width.
+    ///
+    /// # Errors
+    /// Those of [`Embedding::forward`](crate::nn::Embedding::forward).
+    fn forward(&self, batch: &PackedBatch) -> Result<Hidden>;
+}
+
+/// Every encoder, one line each.
+// One line per architecture, also while there are few: that is what an author adds.
+#[rustfmt::skip]
+pub static ENCODERS: &[&Encoder] = &[
+    &bert::BERT,
+    &bert::ROBERTA,
+    &bert::ELECTRA,
+    &distilbert::DISTILBERT,
+    &albert::ALBERT,
+    &mpnet::MPNET,
+    &deberta_v2::DEBERTA_V2,
+    &modernbert::MODERNBERT,
+    &nomic_bert::NOMIC_BERT,
+    &gte::NEW,
+    &gte::GTE,
+    &t5::T5,
+    &decoder::LLAMA,
+    &decoder::MISTRAL,
+    &decoder::QWEN2,
+    &decoder::QWEN3,
+    &gemma3::GEMMA3,
+];
+
+/// Finds an encoder by the `model_type` of its configuration.
+///
+/// # Errors
+/// [`ErrorKind::NotSupported`], listing what is known.
+pub fn encoder(model_type: &str) -> Result<&'static Encoder> {
+    let known = || ENCODERS.iter().flat_map(|encoder| encoder.model_types.iter().copied());
+    ENCODERS
+        .iter()
+        .copied()
+        .find(|encoder| encoder.model_types.contains(&model_type))
+        .ok_or_else(|| unknown_name(ErrorKind::NotSupported, "architecture (model_type)", model_type, known()))
+}

@@ -1,0 +1,148 @@
+//! What SQL asks of the program.
+
+use pgml_core::frames::{LoadedModel, PIECE_BYTES, Reply, Request};
+use pgml_core::text::{EmbedArgs, RankArgs, Ranked, rank_order};
+use pgml_core::{ErrorKind, Hyperparams, Result, bail};
+use serde_json::{Map, Value};
+
+use super::client::{call, call_if_running};
+use super::settings;
+
+/// One vector per text, in order.
+///
+/// # Errors
+/// Those of the arguments, of the model and of the program.
+pub fn embed(transformer: &str, texts: &[&str], kwargs: &Value) -> Result<Vec<Vec<f32>>> {
+    let args = EmbedArgs::from_json("embed", object(kwargs)?)?;
+    settings::check(transformer)?;
+    let request = Request::Embed {
+        model: args.spec(transformer),
+        args: kwargs.to_string(),
+        texts: texts.len() as u64,
+        settings: settings::current(),
+    };
+    let mut vectors: Vec<Vec<f32>> = Vec::with_capacity(texts.len());
+    call(&request, &mut pieces(texts), &mut |reply| match reply {
+        Reply::Vectors { dimensions, values } => {
+            vectors.extend(values.chunks(dimensions.max(1) as usize).map(<[f32]>::to_vec));
+            Ok(())
+        }
+        _ => unexpected(),
+    })?;
+    if vectors.len() != texts.len() {
+        bail!(Internal, "the inference program gave {} vectors of {} texts", vectors.len(), texts.len());
+    }
+    Ok(vectors)
+}
+
+/// The documents, best first.
+///
+/// # Errors
+/// As [`embed`].
+pub fn rank(
+    transformer: &str,
+    query: &str,
+    documents: &[&str],
+    args: &RankArgs,
+    kwargs: &Value,
+) -> Result<Vec<Ranked>> {
+    settings::check(transformer)?;
+    let request = Request::Rank {
+        model: args.spec(transformer),
+        args: kwargs.to_string(),
+        query: query.to_owned(),
+        documents: documents.len() as u64,
+        settings: settings::current(),
+    };
+    let mut scores: Vec<f64> = Vec::with_capacity(documents.len());
+    call(&request, &mut pieces(documents), &mut |reply| match reply {
+        Reply::Scores(more) => {
+            scores.extend(more);
+            Ok(())
+        }
+        _ => unexpected(),
+    })?;
+    if scores.len() != documents.len() {
+        bail!(Internal, "the inference program gave {} scores of {} documents", scores.len(), documents.len());
+    }
+    Ok(rank_order(&scores, args.top_k))
+}
+
+/// Loads a model before it is needed.
+///
+/// # Errors
+/// As [`embed`].
+pub fn load(transformer: &str, task: &str, kwargs: &Value) -> Result<()> {
+    let (model, rank) = match task {
+        "embed" => (EmbedArgs::from_json("embed", object(kwargs)?)?.spec(transformer), false),
+        "rank" => (RankArgs::from_json("rank", object(kwargs)?)?.spec(transformer), true),
+        _ => {
+            let known = ["embed", "rank"];
+            return Err(pgml_core::error::unknown_name(
+                ErrorKind::InvalidParameter,
+                "task of a transformer",
+                task,
+                known,
+            ));
+        }
+    };
+    settings::check(transformer)?;
+    let request = Request::Load { model, rank, settings: settings::current() };
+    call(&request, &mut std::iter::empty(), &mut |_| unexpected()).map(drop)
+}
+
+/// Drops every loaded form of a model; how many there were.
+///
+/// # Errors
+/// Those of the program.
+pub fn unload(transformer: &str) -> Result<u64> {
+    let request = Request::Unload { name: transformer.to_owned() };
+    Ok(call_if_running(&request, &mut |_| unexpected())?.unwrap_or(0))
+}
+
+/// What is loaded; nothing while the program does not run.
+///
+/// # Errors
+/// Those of the program.
+pub fn models() -> Result<Vec<LoadedModel>> {
+    let mut loaded = Vec::new();
+    call_if_running(&Request::Models, &mut |reply| match reply {
+        Reply::Models(models) => {
+            loaded = models;
+            Ok(())
+        }
+        _ => unexpected(),
+    })?;
+    Ok(loaded)
+}
+
+/// The `kwargs` of a SQL function.
+///
+/// # Errors
+/// [`ErrorKind::InvalidParameter`] when they are no object.
+pub fn object(kwargs: &Value) -> Result<&Map<String, Value>> {
+    match kwargs {
+        Value::Object(map) => Ok(map),
+        other => bail!(InvalidParameter, "kwargs is {other}, but must be a JSON object"),
+    }
+}
+
+/// The texts in frames of moderate size, copied only when their turn comes.
+fn pieces<'a>(texts: &'a [&'a str]) -> impl Iterator<Item = Request> + 'a {
+    let mut left = texts;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |text: &&&str| {
+            bytes += text.len() + 8;
+            bytes <= PIECE_BYTES
+        };
+        let n = left.iter().take_while(fits).count().max(1).min(left.len());
+        let (piece, rest) = left.split_at(n);
+        left = rest;
+        (!piece.is_empty()).then(|| Request::Texts(piece.iter().map(|text| (*text).to_owned()).collect()))
+    })
+}
+
+fn unexpected<T>() -> Result<T> {
+    bail!(Internal, "the inference program answered something else than was asked")
+}

@@ -1,0 +1,20 @@
+//! The inference program: holds each transformer once, and batches what all connections ask of it.
+//!
+//! It speaks [`pgml_core::frames`] on a Unix socket: one thread per connection reads texts, tokenises them and writes
+//! results in order; one thread per device computes batches of the texts of all connections.
+
+mod connection;
+mod guard;
+mod job;
+pub mod models;
+pub mod options;
+mod registry;
+mod scheduler;
+pub mod scripted;
+mod server;
+mod statistics;
+pub mod supervised;
+#[cfg(feature = "transformers")]
+pub mod transformers;
+
+pub use server::Server;

@@ -1,0 +1,61 @@
+//! Where models come from. A trait, so that what surrounds the models is tested without any.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pgml_core::frames::Settings;
+use pgml_core::text::{Embedder, ModelSpec, Reranker};
+use pgml_core::{Result, Run};
+
+/// What a model is loaded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Texts to vectors.
+    Embed,
+    /// Pairs of texts to scores.
+    Rank,
+}
+
+impl Purpose {
+    /// As users see it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embed => "embed",
+            Self::Rank => "rank",
+        }
+    }
+}
+
+/// A model's files.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Found {
+    /// Their folder.
+    pub folder: PathBuf,
+    /// Bytes of memory that the loaded model will take.
+    pub bytes: u64,
+}
+
+/// A model in memory.
+#[derive(Clone)]
+pub enum Loaded {
+    /// For [`Purpose::Embed`].
+    Embedder(Arc<dyn Embedder>),
+    /// For [`Purpose::Rank`].
+    Reranker(Arc<dyn Reranker>),
+}
+
+/// Finds and loads models.
+pub trait Models: Send + Sync + 'static {
+    /// The model's files.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnresolvedModel`](pgml_core::ErrorKind::UnresolvedModel) when there are none.
+    fn find(&self, spec: &ModelSpec, settings: &Settings) -> Result<Found>;
+
+    /// Reads them. Takes long; polls `run`.
+    ///
+    /// # Errors
+    /// Of files that cannot be read, architectures that are not known, devices that are not there.
+    fn load(&self, found: &Found, spec: &ModelSpec, purpose: Purpose, run: &Run) -> Result<Loaded>;
+}

@@ -1,0 +1,211 @@
+//! The models in memory: one copy of each form, loaded once however many ask, within a budget of bytes.
+
+mod loading;
+mod room;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pgml_core::frames::{LoadedModel, Settings};
+use pgml_core::text::ModelSpec;
+use pgml_core::{ErrorKind, Result, Run};
+
+use crate::connection::{Connection, Stop};
+use crate::models::{Found, Loaded, Models, Purpose};
+use crate::statistics::Statistics;
+use loading::Loading;
+
+/// A model in memory. Whoever holds one keeps it there.
+pub struct Model {
+    /// Unique among all that were ever loaded.
+    pub id: u64,
+    /// The model itself.
+    pub loaded: Loaded,
+    /// What has been asked of it.
+    pub statistics: Arc<Statistics>,
+    bytes: u64,
+    key: Key,
+}
+
+/// Two requests share a copy exactly if these are equal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    spec: ModelSpec,
+    purpose: Purpose,
+    found: Found,
+}
+
+/// What a caller names a model by, and where it is looked for: which files that means is looked up once, and holds as long
+/// as the model is in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Asked {
+    spec: ModelSpec,
+    purpose: Purpose,
+    model_path: Vec<String>,
+    model_cache: Option<String>,
+}
+
+/// Every model in memory.
+pub struct Registry(Arc<Shared>);
+
+struct Shared {
+    models: Box<dyn Models>,
+    state: Mutex<State>,
+    /// Something was dropped, or may be.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    slots: HashMap<Key, Slot>,
+    known: HashMap<Asked, Key>,
+    /// As the last request said.
+    settings: Settings,
+    next_id: u64,
+}
+
+enum Slot {
+    Loading(Arc<Loading>, u64),
+    Ready(Arc<Model>),
+}
+
+impl Registry {
+    /// A registry without models.
+    pub fn new(models: Box<dyn Models>) -> Self {
+        let shared = Shared { models, state: Mutex::default(), changed: Condvar::new() };
+        Self(Arc::new(shared))
+    }
+
+    /// The model that a request asks for, loaded if it is not in memory.
+    ///
+    /// # Errors
+    /// [`Stop::Closed`] when the caller goes away meanwhile; [`Stop::Failed`] when the model cannot be found or loaded, or
+    /// is larger than the budget.
+    pub fn get(
+        &self,
+        spec: &ModelSpec,
+        purpose: Purpose,
+        settings: &Settings,
+        connection: &mut Connection,
+    ) -> Result<Arc<Model>, Stop> {
+        let asked = Asked::new(spec, purpose, settings);
+        loop {
+            if let Some(model) = self.0.lock().known(&asked, settings) {
+                return Ok(model);
+            }
+            let found = self.0.models.find(&asked.spec, settings)?;
+            let loading = self.0.loading(Key { spec: asked.spec.clone(), purpose, found }, &asked);
+            match loading.wait(connection) {
+                // Those who had asked for it went away just before this caller came.
+                Err(Stop::Failed(error)) if error.kind() == ErrorKind::Cancelled => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Drops every form of a model; how many there were. Requests under way keep theirs to the end.
+    pub fn unload(&self, name: &str) -> u64 {
+        let mut state = self.0.lock();
+        let before = state.slots.len();
+        state.slots.retain(|key, slot| key.spec.name != name || matches!(slot, Slot::Loading(..)));
+        let dropped = before - state.slots.len();
+        state.forget();
+        drop(state);
+        room::give_back_to_the_system();
+        self.0.changed.notify_all();
+        dropped as u64
+    }
+
+    /// What is loaded, by name.
+    pub fn list(&self) -> Vec<LoadedModel> {
+        let state = self.0.lock();
+        let ready = state.slots.values().filter_map(|slot| match slot {
+            Slot::Ready(model) => Some(model.describe()),
+            Slot::Loading(..) => None,
+        });
+        let mut models: Vec<LoadedModel> = ready.collect();
+        models.sort_by(|a, b| (&a.model.name, &a.purpose, a.bytes).cmp(&(&b.model.name, &b.purpose, b.bytes)));
+        models
+    }
+
+    /// Drops models that nobody has used for long, again and again. Never returns.
+    pub fn keep_tidy(&self) -> ! {
+        loop {
+            std::thread::sleep(Duration::from_millis(250));
+            if self.0.lock().drop_idle() {
+                room::give_back_to_the_system();
+            }
+        }
+    }
+}
+
+impl Model {
+    fn describe(&self) -> LoadedModel {
+        let counts = self.statistics.counts();
+        LoadedModel {
+            model: self.key.spec.clone(),
+            purpose: self.key.purpose.name().to_owned(),
+            bytes: self.bytes,
+            calls: counts.calls,
+            rows: counts.rows,
+            batches: counts.batches,
+            shared_batches: counts.shared_batches,
+            p50_ms: counts.quantile(0.5),
+            p99_ms: counts.quantile(0.99),
+            last_use: counts.last_use_micros(),
+        }
+    }
+
+    /// The device it is on.
+    pub fn device(&self) -> &str {
+        self.key.spec.device.as_deref().unwrap_or_default()
+    }
+}
+
+impl Asked {
+    fn new(spec: &ModelSpec, purpose: Purpose, settings: &Settings) -> Self {
+        let spec = ModelSpec { device: Some(device(spec, settings)), ..spec.clone() };
+        Self { spec, purpose, model_path: settings.model_path.clone(), model_cache: settings.model_cache.clone() }
+    }
+}
+
+impl State {
+    /// The model that is asked for, if it is in memory. Notes that it is in use.
+    fn known(&mut self, asked: &Asked, settings: &Settings) -> Option<Arc<Model>> {
+        if self.settings != *settings {
+            self.settings = settings.clone();
+        }
+        match self.slots.get(self.known.get(asked)?)? {
+            Slot::Ready(model) => {
+                model.statistics.touch();
+                Some(Arc::clone(model))
+            }
+            Slot::Loading(..) => None,
+        }
+    }
+
+    /// Forgets the names of models that are not in memory.
+    fn forget(&mut self) {
+        self.known.retain(|_, key| self.slots.contains_key(key));
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load(&self, key: &Key, run: &Run) -> Result<Loaded> {
+        self.models.load(&key.found, &key.spec, key.purpose, run)
+    }
+}
+
+/// The device that a request runs on, by one name: who leaves the choice and who names the same device share a copy.
+fn device(spec: &ModelSpec, settings: &Settings) -> String {
+    let wanted = spec.device.as_deref().or(settings.device.as_deref()).unwrap_or("auto");
+    match wanted.trim().to_lowercase().as_str() {
+        "auto" => "cpu".to_owned(),
+        named => named.to_owned(),
+    }
+}

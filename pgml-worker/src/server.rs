@@ -1,0 +1,189 @@
+//! Accepts connections and answers what they ask.
+
+use std::collections::HashMap;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use pgml_core::frames::{Reply, Request, Settings};
+use pgml_core::text::{EmbedArgs, ModelSpec, RankArgs};
+use pgml_core::{Error, ErrorKind, Hyperparams, Result};
+use serde_json::{Map, Value};
+
+use crate::connection::{Connection, Stop};
+use crate::job::{Job, Stream};
+use crate::models::{Loaded, Models, Purpose};
+use crate::registry::{Model, Registry};
+use crate::scheduler::{Kind, Scheduler, Work};
+
+/// Everything that connections share.
+pub struct Server {
+    registry: Registry,
+    schedulers: Mutex<HashMap<String, Arc<Scheduler>>>,
+    threads: usize,
+}
+
+impl Server {
+    /// A server without models in memory. Each device's batches may use `threads` threads.
+    #[must_use]
+    pub fn new(models: Box<dyn Models>, threads: usize) -> Arc<Self> {
+        Arc::new(Self { registry: Registry::new(models), schedulers: Mutex::default(), threads })
+    }
+
+    /// Accepts connections until the process ends.
+    pub fn serve(self: &Arc<Self>, listener: &UnixListener) {
+        let tidy = Arc::clone(self);
+        start_thread("tidy", move || tidy.registry.keep_tidy());
+        loop {
+            wait_for_a_caller(listener);
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    let server = Arc::clone(self);
+                    start_thread("connection", move || server.converse(stream));
+                }
+                // Out of descriptors, or a caller that is gone already.
+                Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            }
+        }
+    }
+
+    fn converse(&self, stream: UnixStream) {
+        let Ok(mut connection) = Connection::new(stream) else { return };
+        while let Ok(request) = connection.receive() {
+            let last = match self.answer(request, &mut connection) {
+                Ok(count) => Reply::Done(count),
+                Err(Stop::Failed(error)) => Reply::Error(error),
+                Err(Stop::Closed) => return,
+            };
+            if connection.send(&last).and_then(|()| connection.flush()).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn answer(&self, request: Request, connection: &mut Connection) -> Result<u64, Stop> {
+        match request {
+            Request::Ping => Ok(0),
+            Request::Models => {
+                let models = self.registry.list();
+                let count = models.len() as u64;
+                connection.send(&Reply::Models(models))?;
+                Ok(count)
+            }
+            Request::Unload { name } => Ok(self.registry.unload(&name)),
+            Request::Load { model, rank, settings } => {
+                let purpose = if rank { Purpose::Rank } else { Purpose::Embed };
+                self.registry.get(&model, purpose, &settings, connection).map(|_| 1)
+            }
+            Request::Embed { model, args, texts, settings } => {
+                let ask = |connection: &mut _| self.embed(&model, &args, &settings, connection);
+                self.stream(texts, ask, connection)
+            }
+            Request::Rank { model, args, query, documents, settings } => {
+                let ask = |connection: &mut _| self.rank(&model, &args, query, &settings, connection);
+                self.stream(documents, ask, connection)
+            }
+            Request::Texts(_) => Err(Error::new(ErrorKind::Internal, "texts came without a request").into()),
+        }
+    }
+
+    fn embed(&self, spec: &ModelSpec, args: &str, settings: &Settings, connection: &mut Connection) -> Asked {
+        let args = EmbedArgs::from_json("embed", &object(args)?)?;
+        let model = self.registry.get(spec, Purpose::Embed, settings, connection)?;
+        let Loaded::Embedder(embedder) = model.loaded.clone() else { return Err(not_for("embed").into()) };
+        Ok((Kind::Embed(Arc::clone(&embedder)), Job::Embed(embedder, Box::new(args)), model))
+    }
+
+    fn rank(
+        &self,
+        spec: &ModelSpec,
+        args: &str,
+        query: String,
+        settings: &Settings,
+        connection: &mut Connection,
+    ) -> Asked {
+        let args = RankArgs::from_json("rank", &object(args)?)?;
+        let model = self.registry.get(spec, Purpose::Rank, settings, connection)?;
+        let Loaded::Reranker(reranker) = model.loaded.clone() else { return Err(not_for("rank").into()) };
+        Ok((Kind::Rank(Arc::clone(&reranker), Arc::new(args)), Job::Rank(reranker, query), model))
+    }
+
+    /// Answers a request of `total` texts. If it fails, the texts that are still to come are read away.
+    fn stream(
+        &self,
+        total: u64,
+        ask: impl FnOnce(&mut Connection) -> Asked,
+        connection: &mut Connection,
+    ) -> Result<u64, Stop> {
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
+        let start = Instant::now();
+        let mut missing = total;
+        let outcome = ask(connection).and_then(|(kind, job, model)| {
+            let work = Work { model: model.id, kind, statistics: Arc::clone(&model.statistics) };
+            let ticket = self.scheduler(model.device())?.enter(work, connection.waker());
+            let mut stream = Stream::new(&job, &ticket, total);
+            let outcome = stream.run(connection);
+            missing = stream.missing();
+            if outcome.is_ok() {
+                model.statistics.call(total as u64, start.elapsed());
+            }
+            outcome
+        });
+        match outcome {
+            Ok(()) => Ok(total as u64),
+            Err(Stop::Closed) => Err(Stop::Closed),
+            Err(failed) => {
+                skip_texts(missing, connection)?;
+                Err(failed)
+            }
+        }
+    }
+
+    fn scheduler(&self, device: &str) -> Result<Arc<Scheduler>> {
+        let mut schedulers = self.schedulers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scheduler) = schedulers.get(device) {
+            return Ok(Arc::clone(scheduler));
+        }
+        let started = Scheduler::start(self.threads)
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("could not start a thread: {e}")))?;
+        let scheduler = Arc::new(started);
+        schedulers.insert(device.to_owned(), Arc::clone(&scheduler));
+        Ok(scheduler)
+    }
+}
+
+type Asked = Result<(Kind, Job, Arc<Model>), Stop>;
+
+fn skip_texts(mut missing: usize, connection: &mut Connection) -> Result<(), Stop> {
+    while missing > 0 {
+        match connection.receive()? {
+            Request::Texts(texts) if texts.len() <= missing => missing -= texts.len(),
+            _ => return Err(Stop::Closed),
+        }
+    }
+    Ok(())
+}
+
+fn object(json: &str) -> Result<Map<String, Value>> {
+    serde_json::from_str(json).map_err(|e| Error::new(ErrorKind::Internal, format!("arguments cannot be read: {e}")))
+}
+
+fn not_for(purpose: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("a model was loaded for something else than {purpose}"))
+}
+
+/// The listening socket may be a supervisor's, which does not block in it.
+fn wait_for_a_caller(listener: &UnixListener) {
+    let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry that lives through the call. When it fails, `accept` tells.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::poll(&raw mut poll, 1, -1);
+    }
+}
+
+fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) {
+    // Without a thread the connection is dropped: its caller sees it close.
+    let _ = std::thread::Builder::new().name(name.into()).spawn(work);
+}
