@@ -20,17 +20,17 @@ fn a_program_that_dies_fails_its_callers_and_nobody_else() -> Result<(), Failure
     });
     for signal in ["KILL", "SEGV", "ABRT", "TERM"].iter().cycle().take(tries(4, 40)) {
         embed(&mut client, "slow", "warm")?;
-        let victim = program(&mut watcher)?;
+        let (victim, backend) = (program(&mut watcher)?, Backend::of(&mut client)?);
         let caller = std::thread::scope(|scope| {
             let waiting = scope.spawn(|| embed(&mut client, "slow", &"x".repeat(30_000)));
-            std::thread::sleep(Duration::from_millis(100));
-            // Rust's handler takes the first SEGV for a stack overflow's and lets the program try again.
-            let again = if *signal == "SEGV" { 2 } else { 1 };
-            let killed = (0..again).try_for_each(|_| victim.signal(signal));
-            (waiting.join(), killed)
+            let killed = wait_until("it waits", Duration::from_secs(10), || {
+                let waits = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'Extension'";
+                Ok(watcher.query_one(waits, &[&backend.pid])?.get::<_, i64>(0) == 1)
+            });
+            (killed.and_then(|_| kill(victim, signal)), waiting.join())
         });
-        caller.1?;
-        let error = caller.0.map_err(|_| "the caller panicked")?.expect_err("the program died");
+        caller.0?;
+        let error = caller.1.map_err(|_| "the caller panicked")?.expect_err("the program died");
         assert_eq!(state(&error), "08006", "{signal}: {error:?}");
         let start = Instant::now();
         assert_eq!(embed(&mut client, "plain", "after")?, 5.0);
@@ -43,6 +43,17 @@ fn a_program_that_dies_fails_its_callers_and_nobody_else() -> Result<(), Failure
         assert_ne!(program(&mut watcher)?.pid, victim.pid);
     }
     sleeper.join().map_err(|_| "the sleeper panicked")??;
+    Ok(())
+}
+
+/// Sends a signal until it works: Rust's handler takes the first SEGV for a stack overflow's and lets the program try again,
+/// and two that come together count as one.
+fn kill(victim: Backend, signal: &str) -> Result<(), Failure> {
+    wait_until(&format!("SIG{signal} ends it"), Duration::from_secs(10), || {
+        // Gone between the look and the signal is gone.
+        let _ = victim.signal(signal);
+        Ok(!victim.is_alive())
+    })?;
     Ok(())
 }
 
