@@ -96,7 +96,7 @@ fn short_dtype(name: &str) -> &str {
 }
 
 /// Scales to length 1; a vector of zeros stays one.
-fn normalize(vector: &mut [f32]) {
+pub fn normalize(vector: &mut [f32]) {
     let length = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt().max(1e-12);
     vector.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
 }

@@ -11,7 +11,7 @@ mod spec;
 
 pub use allowed::check_allowed;
 pub use batch::{Batches, in_batches};
-pub use embed::{EmbedArgs, Embedder};
+pub use embed::{EmbedArgs, Embedder, normalize};
 pub use rank::{RankArgs, Ranked, Reranker, rank_order};
 pub use spec::ModelSpec;
 

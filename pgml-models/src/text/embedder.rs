@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pgml_core::error::unknown_name;
-use pgml_core::text::{EmbedArgs, Embedder, ModelSpec, Tokens};
-use pgml_core::{Error, ErrorKind, Result, Run, bail};
+use pgml_core::text::{EmbedArgs, Embedder, ModelSpec, Tokens, normalize};
+use pgml_core::{ErrorKind, Result, Run, bail};
 use serde_json::Value;
 
+use super::groups::{groups, tokens_at_a_time};
 use super::modules::{Modules, Step};
 use super::read_json;
 use super::teams::team;
@@ -62,11 +63,6 @@ impl SentenceEmbedder {
         })
     }
 
-    /// On the CPU a few hundred tokens per thread: what one layer writes is still in the cache when the next one reads it.
-    fn tokens_at_a_time(&self, threads: usize) -> usize {
-        if self.placement.on_host() { 256 * threads } else { usize::MAX }
-    }
-
     fn finish_steps(&self, hidden: Hidden, batch: &PackedBatch) -> Result<Vec<Vec<f32>>> {
         let hidden = hidden.into_matrix(batch.team())?;
         let mut vectors: Vec<Vec<f32>> = Vec::new();
@@ -77,7 +73,7 @@ impl SentenceEmbedder {
                     vectors = side_by_side(pooled, batch.n_sequences());
                 }
                 Step::Dense { layer, .. } => vectors = self.dense(layer, vectors, batch.team())?,
-                Step::Normalize => vectors.iter_mut().for_each(|vector| scale_to_length_1(vector)),
+                Step::Normalize => vectors.iter_mut().for_each(|vector| normalize(vector)),
             }
         }
         Ok(vectors)
@@ -109,7 +105,7 @@ impl Embedder for SentenceEmbedder {
     fn embed_tokens(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {
         let team = team(run.threads());
         let mut vectors = Vec::with_capacity(batch.len());
-        for group in groups(batch, self.tokens_at_a_time(run.threads())) {
+        for group in groups(batch, tokens_at_a_time(&self.placement, run.threads())) {
             run.check()?;
             let packed = PackedBatch::new(group, &team);
             if packed.n_tokens() == 0 {
@@ -124,30 +120,12 @@ impl Embedder for SentenceEmbedder {
 
 /// Reads the encoder of a checkpoint, wherever a head has put it.
 fn load_encoder(folder: &Path, config: &Value, placement: &Placement) -> Result<Box<dyn TextEncoder>> {
-    let Some(model_type) = config.get("model_type").and_then(Value::as_str) else {
-        return Err(Error::new(ErrorKind::Corrupted, "config.json of the model has no model_type"));
-    };
-    let architecture = transformers::encoder(model_type)?;
+    let architecture = transformers::of_config(config)?;
     let checkpoint = Checkpoint::open(folder)?;
     let source = Source { weights: checkpoint.weights().at_or_here(architecture.prefix), placement };
     let encoder = (architecture.load)(config, &source)?;
     checkpoint.all_used(architecture.ignored)?;
     Ok(encoder)
-}
-
-/// Consecutive sequences of at most `max_tokens` in all; a longer one is a group of its own.
-fn groups<'a, 'b>(batch: &'a [&'b Tokens], max_tokens: usize) -> impl Iterator<Item = &'a [&'b Tokens]> {
-    let mut rest = batch;
-    std::iter::from_fn(move || {
-        let mut tokens = rest.first()?.len();
-        let fitting = rest[1..].iter().take_while(|sequence| {
-            tokens = tokens.saturating_add(sequence.len());
-            tokens <= max_tokens
-        });
-        let (group, others) = rest.split_at(1 + fitting.count());
-        rest = others;
-        Some(group)
-    })
 }
 
 /// Numbers in a vector after all steps.
@@ -164,27 +142,4 @@ fn side_by_side(pooled: impl Iterator<Item = Vec<Vec<f32>>>, n: usize) -> Vec<Ve
         vectors.iter_mut().zip(part).for_each(|(vector, part)| vector.extend(part));
         vectors
     })
-}
-
-fn scale_to_length_1(vector: &mut [f32]) {
-    let length = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt().max(1e-12);
-    vector.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_hold_every_sequence_once_in_order_within_the_limit() {
-        let sequences: Vec<Tokens> =
-            [3, 9, 1, 4, 20, 4].iter().map(|&n| Tokens { ids: vec![0; n], ..Tokens::default() }).collect();
-        let batch: Vec<&Tokens> = sequences.iter().collect();
-        let lengths = |limit| -> Vec<Vec<usize>> {
-            groups(&batch, limit).map(|group| group.iter().map(|sequence| sequence.len()).collect()).collect()
-        };
-        assert_eq!(lengths(12), [vec![3, 9], vec![1, 4], vec![20], vec![4]]);
-        assert_eq!(lengths(usize::MAX), [vec![3, 9, 1, 4, 20, 4]]);
-        assert!(groups(&[], 5).next().is_none());
-    }
 }

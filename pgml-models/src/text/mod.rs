@@ -1,6 +1,7 @@
 //! Text models as the contracts of `pgml-core` want them, read from folders laid out like Hugging Face snapshots.
 
 mod embedder;
+mod groups;
 mod modules;
 mod reranker;
 mod teams;
@@ -45,4 +46,9 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     })?;
     serde_json::from_slice(&bytes)
         .map_err(|e| Error::new(ErrorKind::Corrupted, format!("\"{}\" cannot be used: {e}", path.display())))
+}
+
+/// As [`read_json`]; `None` when the file is not there.
+pub(crate) fn read_json_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if path.is_file() { read_json(path).map(Some) } else { Ok(None) }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pgml_core::{Result, bail};
 use serde::Deserialize;
 
-use super::read_json;
+use super::{read_json, read_json_if_there};
 use crate::checkpoint::Checkpoint;
 use crate::device::Placement;
 use crate::kernels::Activation;
@@ -41,7 +41,7 @@ struct Module {
     kind: String,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 struct TransformerConfig {
     max_seq_length: Option<usize>,
 }
@@ -64,8 +64,8 @@ impl Modules {
     /// Reads `modules.json` and what it names; a plain checkpoint gets mean pooling, as sentence-transformers does it.
     pub(crate) fn read(folder: &Path, placement: &Placement) -> Result<Self> {
         let Prompts { prompts, default_prompt_name } =
-            read_if_there(&folder.join("config_sentence_transformers.json"))?.unwrap_or_default();
-        let Some(modules) = read_if_there::<Vec<Module>>(&folder.join("modules.json"))? else {
+            read_json_if_there(&folder.join("config_sentence_transformers.json"))?.unwrap_or_default();
+        let Some(modules) = read_json_if_there::<Vec<Module>>(&folder.join("modules.json"))? else {
             let steps = vec![Step::Pooling { poolings: vec![Pooling::Mean], with_prompt: true }];
             return Ok(Self {
                 transformer: folder.to_owned(),
@@ -79,15 +79,13 @@ impl Modules {
             bail!(NotSupported, "the model's modules.json does not begin with a Transformer");
         };
         let transformer = inside(folder, &first.path)?;
-        let config: TransformerConfig =
-            read_if_there(&transformer.join("sentence_bert_config.json"))?.unwrap_or_default();
         Ok(Self {
             steps: rest
                 .iter()
                 .filter_map(|module| Step::read(folder, module, placement).transpose())
                 .collect::<Result<_>>()?,
+            max_seq_length: max_seq_length(&transformer)?,
             transformer,
-            max_seq_length: config.max_seq_length,
             prompts,
             default_prompt_name,
         })
@@ -166,8 +164,10 @@ fn dense(folder: &Path, placement: &Placement) -> Result<Step> {
     Ok(Step::Dense { layer: Box::new(layer), outputs: config.out_features })
 }
 
-fn read_if_there<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    if path.is_file() { read_json(path).map(Some) } else { Ok(None) }
+/// Most tokens of a text, where the folder of a checkpoint says so.
+pub(crate) fn max_seq_length(folder: &Path) -> Result<Option<usize>> {
+    let config: Option<TransformerConfig> = read_json_if_there(&folder.join("sentence_bert_config.json"))?;
+    Ok(config.and_then(|config| config.max_seq_length))
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use pgml_core::text::{ModelSpec, RankArgs, Reranker, Tokens};
-use pgml_core::{Error, ErrorKind, Result, Run, bail};
+use pgml_core::{Result, Run, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::read_json;
+use super::groups::{groups, tokens_at_a_time};
+use super::modules::max_seq_length;
 use super::teams::team;
 use super::tokenizer::{Tokenizer, TokenizerConfig};
+use super::{read_json, read_json_if_there};
 use crate::checkpoint::Checkpoint;
 use crate::device::Placement;
 use crate::nn::{PackedBatch, Source};
@@ -22,6 +24,7 @@ pub struct CrossEncoder {
     encoder: Box<dyn TextEncoder>,
     head: Head,
     activation: Activation,
+    placement: Placement,
 }
 
 /// What makes a score of the head's output.
@@ -29,11 +32,6 @@ pub struct CrossEncoder {
 enum Activation {
     Sigmoid,
     Identity,
-}
-
-#[derive(Deserialize, Default)]
-struct TransformerConfig {
-    max_seq_length: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -53,14 +51,15 @@ impl CrossEncoder {
         run.check()?;
         let (encoder, head) = load_checkpoint(folder, &config, &placement)?;
         let tokens = TokenizerConfig::read(folder)?;
-        let given: TransformerConfig = read_if_there(&folder.join("sentence_bert_config.json"))?;
-        let max_tokens = [given.max_seq_length, tokens.max_tokens(), encoder.max_tokens()].into_iter().flatten().min();
+        let max_tokens =
+            [max_seq_length(folder)?, tokens.max_tokens(), encoder.max_tokens()].into_iter().flatten().min();
         Ok(Self {
             tokenizer: Tokenizer::load(folder, max_tokens.unwrap_or(usize::MAX))?,
             reads_types: tokens.model_input_names.is_none_or(|names| names.iter().any(|name| name == "token_type_ids")),
             encoder,
             head,
             activation: activation(folder, &config)?,
+            placement,
         })
     }
 
@@ -90,22 +89,24 @@ impl Reranker for CrossEncoder {
     }
 
     fn score_tokens(&self, batch: &[&Tokens], args: &RankArgs, run: &Run) -> Result<Vec<f64>> {
-        run.check()?;
         if let Some(i) = batch.iter().position(|tokens| tokens.is_empty()) {
             bail!(InvalidData, "pair {i} of the batch has no tokens: the model's tokenizer adds none");
         }
-        if batch.is_empty() {
-            return Ok(Vec::new());
+        let team = team(run.threads());
+        let mut scores = Vec::with_capacity(batch.len());
+        for group in groups(batch, tokens_at_a_time(&self.placement, run.threads())) {
+            run.check()?;
+            let packed = PackedBatch::new(group, &team);
+            let logits = self.head.forward(self.encoder.forward(&packed)?, &packed)?;
+            scores.extend(logits.values().iter().map(|logit| self.score(*logit, args)));
         }
-        let packed = PackedBatch::new(batch, &team(run.threads()));
-        let logits = self.head.forward(self.encoder.forward(&packed)?, &packed)?;
-        Ok(logits.values().iter().map(|logit| self.score(*logit, args)).collect())
+        Ok(scores)
     }
 }
 
 /// Refuses what a sentence-transformers folder can put around the checkpoint.
 fn check_modules(folder: &Path) -> Result<()> {
-    let modules: Vec<Module> = read_if_there(&folder.join("modules.json"))?;
+    let modules: Vec<Module> = read_json_if_there(&folder.join("modules.json"))?.unwrap_or_default();
     match modules.as_slice() {
         [] => Ok(()),
         [only] if only.path.is_empty() => Ok(()),
@@ -114,12 +115,9 @@ fn check_modules(folder: &Path) -> Result<()> {
 }
 
 fn load_checkpoint(folder: &Path, config: &Value, placement: &Placement) -> Result<(Box<dyn TextEncoder>, Head)> {
-    let Some(model_type) = config.get("model_type").and_then(Value::as_str) else {
-        return Err(Error::new(ErrorKind::Corrupted, "config.json of the model has no model_type"));
-    };
-    let architecture = transformers::encoder(model_type)?;
+    let architecture = transformers::of_config(config)?;
     let Some(load_head) = architecture.head else {
-        bail!(NotSupported, "models of type \"{model_type}\" cannot rank here");
+        bail!(NotSupported, "models of type \"{}\" cannot rank here", architecture.model_types[0]);
     };
     let n = n_labels(config)?;
     if n != 1 {
@@ -136,7 +134,7 @@ fn load_checkpoint(folder: &Path, config: &Value, placement: &Placement) -> Resu
 
 /// What the model's folder says of it, in the places where sentence-transformers looks; else the sigmoid.
 fn activation(folder: &Path, config: &Value) -> Result<Activation> {
-    let own: Value = read_if_there(&folder.join("config_sentence_transformers.json"))?;
+    let own: Value = read_json_if_there(&folder.join("config_sentence_transformers.json"))?.unwrap_or_default();
     let places = [
         own.get("activation_fn"),
         config.get("sentence_transformers").and_then(|own| own.get("activation_fn")),
@@ -150,8 +148,4 @@ fn activation(folder: &Path, config: &Value) -> Result<Activation> {
             _ => bail!(NotSupported, "the reranker's activation \"{path}\" is not supported; known: Sigmoid, Identity"),
         },
     }
-}
-
-fn read_if_there<T: serde::de::DeserializeOwned + Default>(path: &Path) -> Result<T> {
-    if path.is_file() { read_json(path) } else { Ok(T::default()) }
 }

@@ -18,8 +18,7 @@ pub(crate) struct TokenizerConfig {
 impl TokenizerConfig {
     /// Reads the file of a model's folder; an empty one where there is none.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("tokenizer_config.json");
-        if path.is_file() { super::read_json(&path) } else { Ok(Self::default()) }
+        Ok(super::read_json_if_there(&folder.join("tokenizer_config.json"))?.unwrap_or_default())
     }
 
     /// Most tokens of a text.

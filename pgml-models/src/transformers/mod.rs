@@ -19,7 +19,7 @@ mod rope_config;
 pub mod t5;
 mod token_embeddings;
 
-use pgml_core::{ErrorKind, Result, error::unknown_name};
+use pgml_core::{ErrorKind, Result, bail, error::unknown_name};
 use serde_json::Value;
 
 use crate::nn::{Hidden, PackedBatch, Source};
@@ -86,6 +86,17 @@ pub static ENCODERS: &[&Encoder] = &[
     &decoder::QWEN3,
     &gemma3::GEMMA3,
 ];
+
+/// Finds the encoder that a configuration is of.
+///
+/// # Errors
+/// [`ErrorKind::Corrupted`] when it has no `model_type`; those of [`encoder`].
+pub fn of_config(config: &Value) -> Result<&'static Encoder> {
+    match config.get("model_type").and_then(Value::as_str) {
+        Some(model_type) => encoder(model_type),
+        None => bail!(Corrupted, "config.json of the model has no model_type"),
+    }
+}
 
 /// Finds an encoder by the `model_type` of its configuration.
 ///
