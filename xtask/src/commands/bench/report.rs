@@ -104,6 +104,11 @@ pub fn seconds(value: f64) -> String {
     if value < 1.0 { format!("{:.0} ms", value * 1e3) } else { format!("{value:.2} s") }
 }
 
+/// Bytes in units that one reads.
+pub fn megabytes(bytes: f64) -> String {
+    format!("{:.0} MB", bytes / 1e6)
+}
+
 /// Rows per second, from rows and seconds.
 pub fn rate(rows: usize, seconds: f64) -> String {
     format!("{:.2} M rows/s", rows as f64 / seconds / 1e6)

@@ -85,6 +85,19 @@ impl Session {
         let pid = self.run("SELECT pg_backend_pid();")?.rows;
         Ok(Backend { folder: format!("/proc/{pid}") })
     }
+
+    /// The inference program, which must be running.
+    ///
+    /// # Errors
+    /// As [`Session::run`]; when there is none.
+    pub fn inference_program(&mut self) -> Result<Backend> {
+        let supervisor = self.run("SELECT pid FROM pg_stat_activity WHERE backend_type = 'pgml supervisor';")?.rows;
+        let path = format!("/proc/{supervisor}/task/{supervisor}/children");
+        let children = fs::read_to_string(&path).context(|| format!("reading {path}"))?;
+        let child =
+            children.split_whitespace().next().ok_or_else(|| Error::new("the inference program does not run"))?;
+        Ok(Backend { folder: format!("/proc/{child}") })
+    }
 }
 
 impl Drop for Session {

@@ -1,6 +1,7 @@
 //! What is measured: one file per kind of work.
 
 mod embedding;
+mod embedding_in_sql;
 mod forest;
 mod single_rows;
 mod table_scan;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use super::super::place::Place;
-use super::super::report::{Line, Target, seconds};
+use super::super::report::{Line, Target, megabytes, seconds};
 use super::super::session::Session;
 use super::super::statistics::{alternate, median};
 use super::{HIGGS_FEATURES, higgs};
@@ -60,7 +60,6 @@ fn peak(session: &mut Session, rows: usize) -> Result<Line> {
     session.run(&train(10))?;
     let peak = backend.peak()? - before;
     let matrix = (rows * HIGGS_FEATURES * size_of::<f32>()) as f64;
-    let megabytes = |bytes: f64| format!("{:.0} MB", bytes / 1e6);
     Ok(Line {
         work: "memory of the backend while it trains on 28 features, beyond what it had".into(),
         ours: megabytes(peak),
