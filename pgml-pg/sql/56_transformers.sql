@@ -7,7 +7,7 @@ AS 'MODULE_PATHNAME', 'embed_wrapper';
 COMMENT ON FUNCTION pgml.embed(text, text, jsonb) IS
 'The vector that a transformer makes of a text, for comparing meanings.
 
-The kwargs are those of sentence-transformers: prompt, prompt_name, normalize, truncate_dim, precision, revision, device, dtype, quantization. The empty text has a vector like any other; NULL gives NULL.';
+The kwargs are those of sentence-transformers: prompt, prompt_name, normalize, truncate_dim, precision, revision, token, device, dtype, quantization. The empty text has a vector like any other; NULL gives NULL.';
 
 CREATE FUNCTION pgml.embed(transformer text, inputs text[], kwargs jsonb DEFAULT '{}') RETURNS SETOF real[]
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 100000 ROWS 100
@@ -22,13 +22,17 @@ AS 'MODULE_PATHNAME', 'rank_wrapper';
 COMMENT ON FUNCTION pgml.rank(text, text, text[], jsonb) IS
 'Documents in the order of how well they answer a query, best first, as a cross-encoder reads both together.
 
-corpus_id counts the documents from 0. The kwargs are those of sentence-transformers: top_k, return_documents, activation, revision, device, dtype, quantization. A NULL document has no row.';
+corpus_id counts the documents from 0. The kwargs are those of sentence-transformers: top_k, return_documents, activation, revision, token, device, dtype, quantization. A NULL document has no row.';
 
-CREATE FUNCTION pgml.load_model(transformer text, task text DEFAULT 'embed', kwargs jsonb DEFAULT '{}') RETURNS void
+CREATE FUNCTION pgml.load_model(
+    transformer text, task text DEFAULT 'embed', kwargs jsonb DEFAULT '{}', refresh boolean DEFAULT false
+) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'load_model_wrapper';
-COMMENT ON FUNCTION pgml.load_model(text, text, jsonb) IS
-'Loads a transformer before it is needed, for the task embed or rank.';
+COMMENT ON FUNCTION pgml.load_model(text, text, jsonb, boolean) IS
+'Loads a transformer before it is needed, for the task embed or rank, and downloads it if it is not in the model cache.
+
+A name means the same files for ever, as its first use found them; refresh accepts what it means on the hub now. Vectors of the old and the new model do not fit together.';
 
 CREATE FUNCTION pgml.unload_model(transformer text) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE

@@ -60,13 +60,13 @@ BEGIN
         ('hyperparams', 'aliases', 'Other names it is known by'),
         ('hyperparams', 'has_effect', 'False for parameters that are accepted for compatibility alone'),
         ('hyperparams', 'description', 'What it does'),
-        ('progress', 'pid', 'Process that trains, for pg_cancel_backend(pid)'),
+        ('progress', 'pid', 'Process that trains or waits, for pg_cancel_backend(pid)'),
         ('progress', 'datname', 'Its database'),
         ('progress', 'usename', 'Its user'),
-        ('progress', 'project', 'The project, cut at 64 bytes'),
-        ('progress', 'algorithm', 'What is trained'),
-        ('progress', 'phase', 'reading, preparing, search, training or scoring'),
-        ('progress', 'started_at', 'When the training began')
+        ('progress', 'project', 'The project or the transformer, cut at 64 bytes'),
+        ('progress', 'algorithm', 'What is trained; transformer for a download'),
+        ('progress', 'phase', 'reading, preparing, search, training or scoring; downloading'),
+        ('progress', 'started_at', 'When it began')
     LOOP
         FOREACH name IN ARRAY pg_catalog.string_to_array(relation, ' ') LOOP
             EXECUTE pg_catalog.format('COMMENT ON COLUMN pgml.%I.%I IS %L', name, names, meaning);

@@ -1,4 +1,4 @@
-//! How far each running training has come, for every session to see: one slot per backend in one small mapped file.
+//! How far each running training and download has come, for every session to see: one slot per backend in one small mapped file.
 //!
 //! The file lies in a folder of the data directory whose name base backups skip. It is sized once and never shrunk, for
 //! truncating a mapped file kills whoever reads it. A slot is written by its backend alone; a reader retries when it
@@ -21,7 +21,7 @@ const FILE: &str = "pgsql_tmp_pgml/progress.2";
 const PHASE_WORDS: usize = 4;
 const NAME_WORDS: usize = 8;
 
-/// One backend's training. A process id of 0 means none.
+/// One backend's long work. A process id of 0 means none.
 #[repr(C, align(64))]
 struct Slot {
     /// Odd while the slot is being changed.
@@ -54,11 +54,11 @@ pub struct Row {
     pub project: String,
 }
 
-/// The running training of this backend; its slot is empty again when this is dropped.
-pub struct Training(());
+/// The long work of this backend: a training, or a download. Its slot is empty again when this is dropped.
+pub struct Work(());
 
-impl Training {
-    /// Shows that a training has begun.
+impl Work {
+    /// Shows that work has begun, on a project or a transformer.
     pub fn begin(project: &str, algorithm: &str) -> Self {
         if let Some(slot) = own_slot() {
             let now = now();
@@ -78,7 +78,7 @@ impl Training {
     }
 }
 
-impl Drop for Training {
+impl Drop for Work {
     fn drop(&mut self) {
         if let Some(slot) = own_slot() {
             slot.change(|slot| slot.pid.store(0, Ordering::Relaxed));
@@ -86,20 +86,25 @@ impl Drop for Training {
     }
 }
 
-/// Shows how far this backend's training has come. Main thread only.
+/// Shows how far this backend's work has come. Main thread only.
 pub fn publish(progress: Progress) {
+    show(progress.phase, progress.done, progress.total);
+}
+
+/// As [`publish`].
+pub fn show(phase: &str, done: u64, total: u64) {
     let Some(slot) = own_slot() else { return };
     if slot.pid.load(Ordering::Relaxed) == 0 {
         return;
     }
-    let phase_began = slot.phase.get() != progress.phase;
+    let phase_began = slot.phase.get() != phase;
     slot.change(|slot| {
         if phase_began {
-            slot.phase.set(progress.phase);
+            slot.phase.set(phase);
             slot.phase_started.store(now(), Ordering::Relaxed);
         }
-        slot.done.store(progress.done, Ordering::Relaxed);
-        slot.total.store(progress.total, Ordering::Relaxed);
+        slot.done.store(done, Ordering::Relaxed);
+        slot.total.store(total, Ordering::Relaxed);
     });
 }
 
@@ -119,7 +124,7 @@ impl Reporter for MainThread {
     }
 }
 
-/// The running trainings that the caller may see: its own role's, and all to those who train or watch the server.
+/// The running work that the caller may see: its own role's, and all to those who train or watch the server.
 pub fn rows() -> Vec<Row> {
     let all = sees_all();
     let visible = |row: &Row| all || is_member(row.owner);

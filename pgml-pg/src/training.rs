@@ -76,7 +76,7 @@ pub fn train(arguments: Arguments) -> Result<Outcome> {
     let task = agree_on_task(&arguments, known.as_ref())?;
     let algorithm = choose_algorithm(&arguments.algorithm, task)?;
     check_runtime(arguments.runtime.as_deref())?;
-    let _shown = progress::Training::begin(&arguments.project, algorithm.name());
+    let _shown = progress::Work::begin(&arguments.project, algorithm.name());
     let source = Source::find(&arguments, known.as_ref(), task)?;
 
     let (id, trained) = fit(&arguments, &source, algorithm, task)?;

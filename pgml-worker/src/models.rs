@@ -45,13 +45,28 @@ pub enum Loaded {
     Reranker(Arc<dyn Reranker>),
 }
 
+/// How the files of a model may be had.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Access {
+    /// Shown to the hub.
+    pub token: Option<String>,
+    /// What the name means now is accepted, whatever it meant at its first use.
+    pub refresh: bool,
+}
+
 /// Finds and loads models.
 pub trait Models: Send + Sync + 'static {
-    /// The model's files.
+    /// The model's files, if they are here. Quick.
     ///
     /// # Errors
-    /// [`ErrorKind::UnresolvedModel`](pgml_core::ErrorKind::UnresolvedModel) when there are none.
-    fn find(&self, spec: &ModelSpec, settings: &Settings) -> Result<Found>;
+    /// [`ErrorKind::UnresolvedModel`](pgml_core::ErrorKind::UnresolvedModel) for a name that cannot be one.
+    fn find(&self, spec: &ModelSpec, settings: &Settings) -> Result<Option<Found>>;
+
+    /// The model's files, brought here if they are elsewhere. May take long; reports progress, polls `run`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnresolvedModel`](pgml_core::ErrorKind::UnresolvedModel) when there are none, and those of the way.
+    fn fetch(&self, spec: &ModelSpec, settings: &Settings, access: &Access, run: &Run) -> Result<Found>;
 
     /// Reads them. Takes long; polls `run`.
     ///

@@ -3,7 +3,7 @@
 //!
 //! A name is a list of words joined by `-`: `slow` takes a millisecond per token, `panic` panics and `abort` aborts on the
 //! text "bad", `large` counts as 1 GiB, `sluggish` takes half a second to load, `broken` cannot be loaded, `absent` cannot
-//! be found, `rank` is for ranking.
+//! be found, `distant` is fetched for half a second each time it is loaded, with the token "key", `rank` is for ranking.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,13 +13,15 @@ use pgml_core::frames::Settings;
 use pgml_core::text::{EmbedArgs, Embedder, ModelSpec, RankArgs, Reranker, Tokens};
 use pgml_core::{Result, Run, bail};
 
-use crate::models::{Found, Loaded, Models, Purpose};
+use crate::models::{Access, Found, Loaded, Models, Purpose};
 
 /// Loads scripted models.
 #[derive(Debug, Default)]
 pub struct Scripted {
     /// How many models were loaded.
     pub loads: Arc<AtomicU64>,
+    /// How many were fetched, or tried to be.
+    pub fetches: Arc<AtomicU64>,
 }
 
 /// The vector of a text is its length in characters, 1, and the sum of its characters' numbers.
@@ -29,12 +31,26 @@ struct Script {
 }
 
 impl Models for Scripted {
-    fn find(&self, spec: &ModelSpec, _: &Settings) -> Result<Found> {
-        let bytes = if spec.name.contains("large") { 1 << 30 } else { 1 << 20 };
+    fn find(&self, spec: &ModelSpec, _: &Settings) -> Result<Option<Found>> {
         if spec.name.contains("absent") {
             bail!(UnresolvedModel, "there is no model \"{}\"", spec.name);
         }
-        Ok(Found { folder: spec.name.clone().into(), bytes })
+        Ok((!spec.name.contains("distant")).then(|| found(&spec.name)))
+    }
+
+    fn fetch(&self, spec: &ModelSpec, _: &Settings, access: &Access, run: &Run) -> Result<Found> {
+        self.fetches.fetch_add(1, Ordering::SeqCst);
+        if access.token.as_deref() != Some("key") {
+            bail!(PermissionDenied, "the model \"{}\" wants a token", spec.name);
+        }
+        run.warn("it is far away");
+        for step in 0..100 {
+            run.check()?;
+            run.progress("downloading", step, 100);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let generation = if access.refresh { "-new" } else { "" };
+        Ok(found(&format!("{}{generation}", spec.name)))
     }
 
     fn load(&self, found: &Found, spec: &ModelSpec, purpose: Purpose, run: &Run) -> Result<Loaded> {
@@ -54,6 +70,11 @@ impl Models for Scripted {
             Purpose::Rank => Loaded::Reranker(Arc::new(script)),
         })
     }
+}
+
+fn found(name: &str) -> Found {
+    let bytes = if name.contains("large") { 1 << 30 } else { 1 << 20 };
+    Found { folder: name.into(), bytes }
 }
 
 impl Script {

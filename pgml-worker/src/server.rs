@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 
 use crate::connection::{Connection, Stop};
 use crate::job::{Job, Stream};
-use crate::models::{Loaded, Models, Purpose};
-use crate::registry::{Model, Registry};
+use crate::models::{Access, Loaded, Models, Purpose};
+use crate::registry::{Model, Registry, Wanted};
 use crate::scheduler::{Kind, Scheduler, Work};
 
 /// Everything that connections share.
@@ -72,9 +72,11 @@ impl Server {
                 Ok(count)
             }
             Request::Unload { name } => Ok(self.registry.unload(&name)),
-            Request::Load { model, rank, settings } => {
+            Request::Load { model, rank, token, refresh, settings } => {
                 let purpose = if rank { Purpose::Rank } else { Purpose::Embed };
-                self.registry.get(&model, purpose, &settings, connection).map(|_| 1)
+                let access = Access { token, refresh };
+                let wanted = Wanted { spec: &model, purpose, settings: &settings, access: &access };
+                self.registry.get(&wanted, connection).map(|_| 1)
             }
             Request::Embed { model, args, texts, settings } => {
                 let ask = |connection: &mut _| self.embed(&model, &args, &settings, connection);
@@ -90,7 +92,9 @@ impl Server {
 
     fn embed(&self, spec: &ModelSpec, args: &str, settings: &Settings, connection: &mut Connection) -> Asked {
         let args = EmbedArgs::from_json("embed", &object(args)?)?;
-        let model = self.registry.get(spec, Purpose::Embed, settings, connection)?;
+        let access = Access { token: args.token.clone(), refresh: false };
+        let wanted = Wanted { spec, purpose: Purpose::Embed, settings, access: &access };
+        let model = self.registry.get(&wanted, connection)?;
         let Loaded::Embedder(embedder) = model.loaded.clone() else { return Err(not_for("embed").into()) };
         Ok((Kind::Embed(Arc::clone(&embedder)), Job::Embed(embedder, Box::new(args)), model))
     }
@@ -104,7 +108,9 @@ impl Server {
         connection: &mut Connection,
     ) -> Asked {
         let args = RankArgs::from_json("rank", &object(args)?)?;
-        let model = self.registry.get(spec, Purpose::Rank, settings, connection)?;
+        let access = Access { token: args.token.clone(), refresh: false };
+        let wanted = Wanted { spec, purpose: Purpose::Rank, settings, access: &access };
+        let model = self.registry.get(&wanted, connection)?;
         let Loaded::Reranker(reranker) = model.loaded.clone() else { return Err(not_for("rank").into()) };
         Ok((Kind::Rank(Arc::clone(&reranker), Arc::new(args)), Job::Rank(reranker, query), model))
     }

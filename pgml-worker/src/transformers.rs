@@ -5,24 +5,33 @@ use std::path::PathBuf;
 use pgml_core::frames::Settings;
 use pgml_core::text::ModelSpec;
 use pgml_core::{Result, Run};
-use pgml_models::hub::cache::{Places, default_cache, find};
+use pgml_models::hub::folders::{default_cache, in_folders};
 use pgml_models::hub::size::parameters;
+use pgml_models::hub::{self, Hub};
 
-use crate::models::{Found, Loaded, Models, Purpose};
+use crate::models::{Access, Found, Loaded, Models, Purpose};
 
 /// Models read from folders laid out like Hugging Face snapshots.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Transformers;
 
 impl Models for Transformers {
-    fn find(&self, spec: &ModelSpec, settings: &Settings) -> Result<Found> {
-        let places = Places {
-            folders: settings.model_path.iter().map(PathBuf::from).collect(),
-            cache: settings.model_cache.as_ref().map_or_else(default_cache, PathBuf::from),
+    fn find(&self, spec: &ModelSpec, settings: &Settings) -> Result<Option<Found>> {
+        let folder = match in_folders(&spec.name, &folders(settings))? {
+            Some(folder) => Some(folder),
+            None => hub(settings).find(&spec.name, spec.revision.as_deref())?,
         };
-        let folder = find(&spec.name, spec.revision.as_deref(), &places)?;
-        let bytes = parameters(&folder)?.saturating_mul(bytes_per_number(spec));
-        Ok(Found { folder, bytes })
+        folder.map(|folder| found(folder, spec)).transpose()
+    }
+
+    fn fetch(&self, spec: &ModelSpec, settings: &Settings, access: &Access, run: &Run) -> Result<Found> {
+        let (name, revision, token) = (&spec.name, spec.revision.as_deref(), access.token.as_deref());
+        let folder = match in_folders(name, &folders(settings))? {
+            Some(folder) => folder,
+            None if access.refresh => hub(settings).refresh(name, revision, token, run)?,
+            None => hub(settings).fetch(name, revision, token, run)?,
+        };
+        found(folder, spec)
     }
 
     fn load(&self, found: &Found, spec: &ModelSpec, purpose: Purpose, run: &Run) -> Result<Loaded> {
@@ -31,6 +40,23 @@ impl Models for Transformers {
             Purpose::Rank => pgml_models::text::load_reranker(&found.folder, spec, run).map(Loaded::Reranker),
         }
     }
+}
+
+/// The folders whose models may be used by path.
+fn folders(settings: &Settings) -> Vec<PathBuf> {
+    settings.model_path.iter().map(PathBuf::from).collect()
+}
+
+/// The model cache, and where it is filled from.
+fn hub(settings: &Settings) -> Hub {
+    let cache = settings.model_cache.as_ref().map_or_else(default_cache, PathBuf::from);
+    let environment = hub::Settings::from_env(cache);
+    Hub::new(hub::Settings { offline: settings.offline || environment.offline, ..environment })
+}
+
+fn found(folder: PathBuf, spec: &ModelSpec) -> Result<Found> {
+    let bytes = parameters(&folder)?.saturating_mul(bytes_per_number(spec));
+    Ok(Found { folder, bytes })
 }
 
 /// Of a weight in memory.

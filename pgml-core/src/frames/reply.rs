@@ -24,7 +24,7 @@ pub enum Reply {
     Progress {
         /// The phase's name.
         phase: String,
-        /// Units done.
+        /// Units done; bytes while a model is downloaded.
         done: u64,
         /// Units in all, 0 when unknown.
         total: u64,

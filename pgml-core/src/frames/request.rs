@@ -39,6 +39,10 @@ pub enum Request {
         model: ModelSpec,
         /// Whether it is to rank, not to embed.
         rank: bool,
+        /// Shown to the hub.
+        token: Option<String>,
+        /// Whether what the name means now is accepted, whatever it meant at its first use.
+        refresh: bool,
         /// What the server's settings say.
         settings: Settings,
     },
@@ -51,6 +55,17 @@ pub enum Request {
     Models,
     /// Whether anybody is there.
     Ping,
+}
+
+impl Request {
+    /// The model that is asked for, if it is one.
+    #[must_use]
+    pub fn model(&self) -> Option<&ModelSpec> {
+        match self {
+            Self::Embed { model, .. } | Self::Rank { model, .. } | Self::Load { model, .. } => Some(model),
+            Self::Texts(_) | Self::Unload { .. } | Self::Models | Self::Ping => None,
+        }
+    }
 }
 
 /// The server's settings that matter to the inference program; they travel with each request, so that a change of

@@ -70,6 +70,8 @@ impl Failure {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let code = header("x-error-code").unwrap_or_default();
         let mut error = match status {
+            // To those without a token, what does not exist and what is private look alike.
+            401 if code == "RepoNotFound" => missing(code, what),
             401 | 403 => refused(status, code, what, had_token),
             404 | 410 => missing(code, what),
             429 => Error::new(ErrorKind::Io, format!("the hub allows no more requests for now, so {what} is not here"))
@@ -110,6 +112,7 @@ fn refused(status: u16, code: &str, what: &str, had_token: bool) -> Error {
 
 fn missing(code: &str, what: &str) -> Error {
     let message = match code {
+        "RepoNotFound" => format!("there is no model {what} on the hub"),
         "RevisionNotFound" => format!("the hub has no such revision: {what}"),
         _ => format!("the hub has no {what}"),
     };
@@ -158,6 +161,9 @@ mod tests {
         assert!(of(401, &[], false).error.hint().is_some_and(|hint| hint.contains("HF_TOKEN")));
         assert!(of(401, &[], true).error.hint().is_some_and(|hint| hint.contains("not valid")));
         assert_eq!(of(404, &[], false).error.kind(), ErrorKind::UnresolvedModel);
+        let unknown = of(401, &[("x-error-code", "RepoNotFound")], false).error;
+        assert_eq!(unknown.kind(), ErrorKind::UnresolvedModel);
+        assert_eq!(unknown.message(), "there is no model \"org/model\" on the hub");
         assert_eq!(of(404, &[], false).again, Again::Never);
         assert_eq!(of(429, &[("retry-after", "7")], false).again, Again::After(Duration::from_secs(7)));
         assert_eq!(of(429, &[("retry-after", "never")], false).again, Again::Soon);

@@ -4,7 +4,6 @@
 //! `hf-hub` 0.4 nothing is used: it checks no digests, takes a truncated body for a whole one, has no timeouts, cannot be
 //! cancelled, takes what the hub sends for a file's name, and panics where the hub answers unexpectedly.
 
-pub mod cache;
 #[cfg(feature = "hub")]
 mod client;
 #[cfg(feature = "hub")]
@@ -15,6 +14,7 @@ mod download;
 mod failure;
 #[cfg(feature = "hub")]
 mod fetch;
+pub mod folders;
 #[cfg(feature = "hub")]
 mod layout;
 #[cfg(feature = "hub")]

@@ -148,7 +148,10 @@ impl Pins {
     fn read(&self) -> Result<Document> {
         let json = match fs::read(&self.path) {
             Ok(json) => json,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Document::default()),
+            // Where a file stands in the folder's place, nothing can be written either: see `write`.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(Document::default());
+            }
             Err(error) => return Err(of_disk("read", &self.path, &error)),
         };
         serde_json::from_slice(&json).map_err(|error| {

@@ -151,12 +151,24 @@ impl StandIn {
                 let _ = send(&mut stream, &asked, &headers, &content, fault.as_ref());
             }
             None => {
-                let code = if asked.path.contains("/revision/") { "RevisionNotFound" } else { "EntryNotFound" };
+                let (status, code) = self.refusal(&asked);
                 let _ = write!(
                     stream,
-                    "HTTP/1.1 404 Not Found\r\nx-error-code: {code}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                    "HTTP/1.1 {status} No\r\nx-error-code: {code}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
                 );
             }
+        }
+    }
+
+    /// How the hub says that something is not there. Without a token, a name that is not there may be a private one.
+    fn refusal(&self, asked: &Asked) -> (u16, &'static str) {
+        let listed = asked.path.strip_prefix("/api/models/").and_then(|rest| rest.split_once("/revision/"));
+        match listed {
+            Some((name, _)) if !self.lock().models.contains_key(name) => {
+                (if asked.token.is_some() { 404 } else { 401 }, "RepoNotFound")
+            }
+            Some(_) => (404, "RevisionNotFound"),
+            None => (404, "EntryNotFound"),
         }
     }
 

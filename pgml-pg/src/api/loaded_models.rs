@@ -8,8 +8,8 @@ use crate::report::{Report, SqlResult};
 use crate::worker;
 
 #[pg_extern(sql = false)]
-fn load_model(transformer: &str, task: &str, kwargs: JsonB) -> SqlResult<()> {
-    worker::load(transformer, task, &kwargs.0).report()
+fn load_model(transformer: &str, task: &str, kwargs: JsonB, refresh: bool) -> SqlResult<()> {
+    worker::load(transformer, task, &kwargs.0, refresh).report()
 }
 
 #[pg_extern(sql = false)]

@@ -8,13 +8,12 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use pgml_core::frames::{Decoder, PIECE_BYTES, Reply, Request, encode};
-use pgml_core::run::Level;
 use pgml_core::{Error, ErrorKind, Result};
 use pgrx::pg_sys;
 
 use super::connect;
+use super::news::News;
 use crate::compute::notice_lost_client;
-use crate::message;
 
 /// How often to look whether the client is still there.
 const TICK: Duration = Duration::from_millis(80);
@@ -96,6 +95,7 @@ impl Link {
         take: &mut dyn FnMut(Reply) -> Result<()>,
     ) -> Result<u64> {
         self.under_way = true;
+        let mut news = News::of(request);
         encode(request, &mut self.out)?;
         loop {
             while self.unsent() < PIECE_BYTES
@@ -110,9 +110,8 @@ impl Link {
                 match reply {
                     Reply::Done(count) => return Ok(count),
                     Reply::Error(error) => return Err(error),
-                    Reply::Message { level: Level::Info, text } => message::info(&text),
-                    Reply::Message { level: Level::Warning, text } => message::warning(&text),
-                    Reply::Progress { phase, done, total } => message::notice(&format!("{phase}: {done} of {total}")),
+                    Reply::Message { level, text } => News::message(level, &text),
+                    Reply::Progress { phase, done, total } => news.progress(&phase, done, total),
                     answer => take(answer)?,
                 }
             }

@@ -6,6 +6,7 @@
 mod client;
 mod connect;
 mod lock;
+mod news;
 mod program;
 mod requests;
 mod settings;

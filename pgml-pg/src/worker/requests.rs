@@ -68,14 +68,20 @@ pub fn rank(
     Ok(rank_order(&scores, args.top_k))
 }
 
-/// Loads a model before it is needed.
+/// Loads a model before it is needed; with `refresh`, accepts what its name means now.
 ///
 /// # Errors
 /// As [`embed`].
-pub fn load(transformer: &str, task: &str, kwargs: &Value) -> Result<()> {
-    let (model, rank) = match task {
-        "embed" => (EmbedArgs::from_json("embed", object(kwargs)?)?.spec(transformer), false),
-        "rank" => (RankArgs::from_json("rank", object(kwargs)?)?.spec(transformer), true),
+pub fn load(transformer: &str, task: &str, kwargs: &Value, refresh: bool) -> Result<()> {
+    let (model, token, rank) = match task {
+        "embed" => {
+            let args = EmbedArgs::from_json("embed", object(kwargs)?)?;
+            (args.spec(transformer), args.token, false)
+        }
+        "rank" => {
+            let args = RankArgs::from_json("rank", object(kwargs)?)?;
+            (args.spec(transformer), args.token, true)
+        }
         _ => {
             let known = ["embed", "rank"];
             return Err(pgml_core::error::unknown_name(
@@ -87,7 +93,7 @@ pub fn load(transformer: &str, task: &str, kwargs: &Value) -> Result<()> {
         }
     };
     settings::check(transformer)?;
-    let request = Request::Load { model, rank, settings: settings::current() };
+    let request = Request::Load { model, rank, token, refresh, settings: settings::current() };
     call(&request, &mut std::iter::empty(), &mut |_| unexpected()).map(drop)
 }
 

@@ -1,71 +1,40 @@
-//! A model on its way into memory, on a thread of its own: who asked first may go away, others wait for it too.
+//! Models on their way: into the cache of files, then into memory.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
-use pgml_core::{Error, ErrorKind, Result, Run};
+use pgml_core::{Result, Run};
 
-use super::{Asked, Key, Model, Shared, Slot, State};
-use crate::connection::{Connection, Stop, Waker};
-use crate::guard::guarded;
+use super::task::Task;
+use super::{Asked, Key, Model, Shared, Slot, State, Wanted};
+use crate::models::{Found, Loaded};
 
 /// A model that is being loaded.
-pub struct Loading {
-    outcome: OnceLock<Result<Arc<Model>>>,
-    waiting: Mutex<Vec<Arc<Waker>>>,
-    callers: AtomicUsize,
-    run: Run,
-}
+pub type Loading = Task<Arc<Model>>;
 
-impl Loading {
-    fn new(outcome: OnceLock<Result<Arc<Model>>>) -> Arc<Self> {
-        let run = Run::new().with_threads(std::thread::available_parallelism().map_or(1, usize::from));
-        Arc::new(Self { outcome, waiting: Mutex::default(), callers: AtomicUsize::new(0), run })
-    }
-
-    fn done(model: Arc<Model>) -> Arc<Self> {
-        Self::new(OnceLock::from(Ok(model)))
-    }
-
-    /// Waits for the outcome. When the last caller goes away, loading stops.
-    pub fn wait(&self, connection: &mut Connection) -> Result<Arc<Model>, Stop> {
-        let _interest = Interest::of(self);
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(connection.waker());
-        loop {
-            if let Some(outcome) = self.outcome.get() {
-                return Ok(outcome.clone()?);
-            }
-            connection.wait(false, None)?;
-        }
-    }
-
-    fn finish(&self, outcome: Result<Arc<Model>>) {
-        // Set once, by the thread that loads.
-        let _ = self.outcome.set(outcome);
-        for waker in self.waiting.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            waker.wake();
-        }
-    }
-}
-
-struct Interest<'a>(&'a Loading);
-
-impl<'a> Interest<'a> {
-    fn of(loading: &'a Loading) -> Self {
-        loading.callers.fetch_add(1, Ordering::SeqCst);
-        Self(loading)
-    }
-}
-
-impl Drop for Interest<'_> {
-    fn drop(&mut self) {
-        if self.0.callers.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.run.cancel();
-        }
-    }
-}
+/// A model whose files are being brought here.
+pub type Fetching = Task<Found>;
 
 impl Shared {
+    /// The fetch of what is `asked` that is under way, else a new one.
+    pub fn fetching(self: &Arc<Self>, asked: &Asked, wanted: &Wanted<'_>) -> Arc<Fetching> {
+        let what = (asked.clone(), wanted.access.clone());
+        let mut state = self.lock();
+        if let Some(fetching) = state.fetching.get(&what) {
+            return Arc::clone(fetching);
+        }
+        let (of_work, of_end) = (Arc::clone(self), Arc::clone(self));
+        let (work, settings, end) = (what.clone(), wanted.settings.clone(), what.clone());
+        let fetching = Task::start(
+            "fetching",
+            move |run| of_work.models.fetch(&work.0.spec, &settings, &work.1, run),
+            move |_| drop(of_end.lock().fetching.remove(&end)),
+        );
+        if !fetching.has_failed() {
+            state.fetching.insert(what, Arc::clone(&fetching));
+        }
+        fetching
+    }
+
     /// The load of `key` that is under way or has just ended, else a new one.
     pub fn loading(self: &Arc<Self>, key: Key, asked: &Asked) -> Arc<Loading> {
         let mut state = self.lock();
@@ -79,42 +48,46 @@ impl Shared {
 
     /// Notes that `key` is being loaded and starts a thread that does it.
     fn start_loading(self: &Arc<Self>, state: &mut State, key: Key) -> Arc<Loading> {
-        let loading = Loading::new(OnceLock::new());
-        // Its bytes count only once there is room for them.
-        state.slots.insert(key.clone(), Slot::Loading(Arc::clone(&loading), 0));
-        let (shared, of_thread, key_of_thread) = (Arc::clone(self), Arc::clone(&loading), key.clone());
-        let started = std::thread::Builder::new()
-            .name("loading".into())
-            .spawn(move || shared.load_and_tell(key_of_thread, &of_thread));
-        if let Err(error) = started {
-            state.slots.remove(&key);
-            loading.finish(Err(Error::new(ErrorKind::Internal, format!("could not start a thread: {error}"))));
+        let (of_work, of_end) = (Arc::clone(self), Arc::clone(self));
+        let (work, end) = (key.clone(), key.clone());
+        let loading = Loading::start(
+            "loading",
+            move |run| of_work.load(&work, run),
+            move |outcome| {
+                if outcome.is_err() {
+                    of_end.lock().give_up(&end);
+                }
+                of_end.changed.notify_all();
+            },
+        );
+        if !loading.has_failed() {
+            // Its bytes count only once there is room for them.
+            state.slots.insert(key, Slot::Loading(Arc::clone(&loading), 0));
         }
         loading
     }
 
-    fn load_and_tell(&self, key: Key, loading: &Arc<Loading>) {
-        let outcome = self
-            .make_room(&key, &loading.run)
-            .and_then(|()| guarded(|| self.load(&key, &loading.run)))
-            .map(|loaded| self.lock().ready(&key, loaded));
-        if outcome.is_err() {
-            let mut state = self.lock();
-            state.slots.remove(&key);
-            state.forget();
-        }
-        loading.finish(outcome);
-        self.changed.notify_all();
+    /// Loads, and makes the model one of those in memory.
+    fn load(&self, key: &Key, run: &Run) -> Result<Arc<Model>> {
+        self.make_room(key, run)?;
+        let loaded = self.models.load(&key.found, &key.spec, key.purpose, run)?;
+        Ok(self.lock().ready(key, loaded))
     }
 }
 
 impl State {
-    fn ready(&mut self, key: &Key, loaded: super::Loaded) -> Arc<Model> {
+    fn ready(&mut self, key: &Key, loaded: Loaded) -> Arc<Model> {
         let id = self.next_id;
         self.next_id += 1;
         let model =
             Arc::new(Model { id, loaded, statistics: Arc::default(), bytes: key.found.bytes, key: key.clone() });
         self.slots.insert(key.clone(), Slot::Ready(Arc::clone(&model)));
         model
+    }
+
+    /// Forgets a model that could not be loaded.
+    fn give_up(&mut self, key: &Key) {
+        self.slots.remove(key);
+        self.forget();
     }
 }

@@ -1,7 +1,9 @@
 //! The models in memory: one copy of each form, loaded once however many ask, within a budget of bytes.
 
 mod loading;
+mod news;
 mod room;
+mod task;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,12 +11,12 @@ use std::time::Duration;
 
 use pgml_core::frames::{LoadedModel, Settings};
 use pgml_core::text::ModelSpec;
-use pgml_core::{ErrorKind, Result, Run};
+use pgml_core::{ErrorKind, Result};
 
 use crate::connection::{Connection, Stop};
-use crate::models::{Found, Loaded, Models, Purpose};
+use crate::models::{Access, Found, Loaded, Models, Purpose};
 use crate::statistics::Statistics;
-use loading::Loading;
+use loading::{Fetching, Loading};
 
 /// A model in memory. Whoever holds one keeps it there.
 pub struct Model {
@@ -34,6 +36,19 @@ struct Key {
     spec: ModelSpec,
     purpose: Purpose,
     found: Found,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Which model, in which form.
+    pub spec: &'a ModelSpec,
+    /// What for.
+    pub purpose: Purpose,
+    /// What the server's settings say.
+    pub settings: &'a Settings,
+    /// How its files may be had.
+    pub access: &'a Access,
 }
 
 /// What a caller names a model by, and where it is looked for: which files that means is looked up once, and holds as long
@@ -60,6 +75,7 @@ struct Shared {
 struct State {
     slots: HashMap<Key, Slot>,
     known: HashMap<Asked, Key>,
+    fetching: HashMap<(Asked, Access), Arc<Fetching>>,
     /// As the last request said.
     settings: Settings,
     next_id: u64,
@@ -77,31 +93,37 @@ impl Registry {
         Self(Arc::new(shared))
     }
 
-    /// The model that a request asks for, loaded if it is not in memory.
+    /// The model that a request asks for: fetched if its files are not here, loaded if it is not in memory.
     ///
     /// # Errors
-    /// [`Stop::Closed`] when the caller goes away meanwhile; [`Stop::Failed`] when the model cannot be found or loaded, or
-    /// is larger than the budget.
-    pub fn get(
-        &self,
-        spec: &ModelSpec,
-        purpose: Purpose,
-        settings: &Settings,
-        connection: &mut Connection,
-    ) -> Result<Arc<Model>, Stop> {
-        let asked = Asked::new(spec, purpose, settings);
+    /// [`Stop::Closed`] when the caller goes away meanwhile; [`Stop::Failed`] when the model cannot be found, fetched or
+    /// loaded, or is larger than the budget.
+    pub fn get(&self, wanted: &Wanted<'_>, connection: &mut Connection) -> Result<Arc<Model>, Stop> {
+        let asked = Asked::new(wanted);
+        self.0.lock().settings.clone_from(wanted.settings);
         loop {
-            if let Some(model) = self.0.lock().known(&asked, settings) {
-                return Ok(model);
-            }
-            let found = self.0.models.find(&asked.spec, settings)?;
-            let loading = self.0.loading(Key { spec: asked.spec.clone(), purpose, found }, &asked);
-            match loading.wait(connection) {
+            match self.try_get(&asked, wanted, connection) {
                 // Those who had asked for it went away just before this caller came.
                 Err(Stop::Failed(error)) if error.kind() == ErrorKind::Cancelled => {}
                 outcome => return outcome,
             }
         }
+    }
+
+    fn try_get(&self, asked: &Asked, wanted: &Wanted<'_>, connection: &mut Connection) -> Result<Arc<Model>, Stop> {
+        if wanted.access.refresh {
+            let found = self.0.fetching(asked, wanted).wait(connection)?;
+            self.0.lock().drop_other_files(&asked.spec.name, &found);
+            return self.0.loading(asked.key(found), asked).wait(connection);
+        }
+        if let Some(model) = self.0.lock().known(asked) {
+            return Ok(model);
+        }
+        let found = match self.0.models.find(&asked.spec, wanted.settings)? {
+            Some(found) => found,
+            None => self.0.fetching(asked, wanted).wait(connection)?,
+        };
+        self.0.loading(asked.key(found), asked).wait(connection)
     }
 
     /// Drops every form of a model; how many there were. Requests under way keep theirs to the end.
@@ -164,18 +186,20 @@ impl Model {
 }
 
 impl Asked {
-    fn new(spec: &ModelSpec, purpose: Purpose, settings: &Settings) -> Self {
+    fn new(wanted: &Wanted<'_>) -> Self {
+        let Wanted { spec, purpose, settings, .. } = *wanted;
         let spec = ModelSpec { device: Some(device(spec, settings)), ..spec.clone() };
         Self { spec, purpose, model_path: settings.model_path.clone(), model_cache: settings.model_cache.clone() }
+    }
+
+    fn key(&self, found: Found) -> Key {
+        Key { spec: self.spec.clone(), purpose: self.purpose, found }
     }
 }
 
 impl State {
     /// The model that is asked for, if it is in memory. Notes that it is in use.
-    fn known(&mut self, asked: &Asked, settings: &Settings) -> Option<Arc<Model>> {
-        if self.settings != *settings {
-            self.settings = settings.clone();
-        }
+    fn known(&self, asked: &Asked) -> Option<Arc<Model>> {
         match self.slots.get(self.known.get(asked)?)? {
             Slot::Ready(model) => {
                 model.statistics.touch();
@@ -183,6 +207,14 @@ impl State {
             }
             Slot::Loading(..) => None,
         }
+    }
+
+    /// Drops the forms of a model that were loaded from other files than those that its name means now.
+    fn drop_other_files(&mut self, name: &str, now: &Found) {
+        self.slots.retain(|key, slot| {
+            key.spec.name != name || key.found.folder == now.folder || matches!(slot, Slot::Loading(..))
+        });
+        self.known.retain(|asked, key| asked.spec.name != name || key.found.folder == now.folder);
     }
 
     /// Forgets the names of models that are not in memory.
@@ -194,10 +226,6 @@ impl State {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn load(&self, key: &Key, run: &Run) -> Result<Loaded> {
-        self.models.load(&key.found, &key.spec, key.purpose, run)
     }
 }
 

@@ -124,7 +124,7 @@ mod tests {
 
     fn work(model: u64) -> Result<Work> {
         let (models, spec) = (Scripted::default(), ModelSpec::named("plain"));
-        let found = models.find(&spec, &Settings::default())?;
+        let found = models.find(&spec, &Settings::default())?.expect("a plain model is always here");
         match models.load(&found, &spec, Purpose::Embed, &Run::new())? {
             Loaded::Embedder(embedder) => Ok(Work { model, kind: Kind::Embed(embedder), statistics: Arc::default() }),
             Loaded::Reranker(_) => panic!("an embedder was asked for"),
