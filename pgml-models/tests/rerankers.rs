@@ -59,7 +59,8 @@ fn assert_close(got: &[f64], want: &[f64], what: &str) {
 
 #[test]
 fn scores_equal_those_of_sentence_transformers() {
-    for device in ["cpu", "flex"] {
+    let device = std::env::var("PGML_TEST_DEVICE").ok();
+    for device in ["cpu", "flex"].into_iter().chain(device.as_deref()) {
         for folder in folders() {
             let (model, golden) = (load_reranker(&folder, &on(device), &Run::new()).expect("loads"), golden(&folder));
             let what = format!("{}, {device}", folder.display());

@@ -210,7 +210,7 @@ fn declare_worker() {
         (-1, i32::MAX),
         (GucContext::Sighup, GucFlags::UNIT_MS),
     );
-    string(c"pgml.device", c"Where transformers run: auto, cpu, wgpu, wgpu:1, cuda, ...", &DEVICE, GucContext::Userset);
+    string(c"pgml.device", c"Where transformers run: auto, cpu, wgpu, wgpu:1, ...", &DEVICE, GucContext::Userset);
     string(
         c"pgml.model_path",
         c"Folders, separated by colons, whose transformers may be used by path.",

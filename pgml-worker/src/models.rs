@@ -56,6 +56,13 @@ pub struct Access {
 
 /// Finds and loads models.
 pub trait Models: Send + Sync + 'static {
+    /// The device that a specification asks for, by one name: who leaves the choice and who names the same device share a
+    /// copy.
+    ///
+    /// # Errors
+    /// For a name that is none.
+    fn device(&self, spec: &ModelSpec) -> Result<String>;
+
     /// The model's files, if they are here. Quick.
     ///
     /// # Errors

@@ -31,6 +31,10 @@ struct Script {
 }
 
 impl Models for Scripted {
+    fn device(&self, spec: &ModelSpec) -> Result<String> {
+        Ok(spec.device.clone().filter(|name| name != "auto").unwrap_or_else(|| "cpu".to_owned()))
+    }
+
     fn find(&self, spec: &ModelSpec, _: &Settings) -> Result<Option<Found>> {
         if spec.name.contains("absent") {
             bail!(UnresolvedModel, "there is no model \"{}\"", spec.name);

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use pgml_core::frames::Settings;
 use pgml_core::text::ModelSpec;
 use pgml_core::{Result, Run};
+use pgml_models::device::DeviceName;
 use pgml_models::hub::folders::{default_cache, in_folders};
 use pgml_models::hub::size::parameters;
 use pgml_models::hub::{self, Hub};
 
+use crate::guard::guarded;
 use crate::models::{Access, Found, Loaded, Models, Purpose};
 
 /// Models read from folders laid out like Hugging Face snapshots.
@@ -16,6 +18,10 @@ use crate::models::{Access, Found, Loaded, Models, Purpose};
 pub struct Transformers;
 
 impl Models for Transformers {
+    fn device(&self, spec: &ModelSpec) -> Result<String> {
+        guarded(|| DeviceName::of(spec)).map(|name| name.to_string())
+    }
+
     fn find(&self, spec: &ModelSpec, settings: &Settings) -> Result<Option<Found>> {
         let folder = match in_folders(&spec.name, &folders(settings))? {
             Some(folder) => Some(folder),

@@ -61,7 +61,11 @@ fn install_packages() -> Result<()> {
     installed
 }
 
-fn apt(arguments: &str) -> Result<()> {
+/// Runs apt-get without questions.
+///
+/// # Errors
+/// When it fails.
+pub(crate) fn apt(arguments: &str) -> Result<()> {
     run(Command::new("apt-get").arg("-q").args(arguments.split(' ')).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 

@@ -13,7 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::installation::Installation;
 use crate::places::{self, write_if_changed};
 use crate::process::{run, run_silently};
-use crate::program;
+use crate::program::{self, Feature};
 use crate::scripts;
 use crate::step::step;
 use crate::wheels;
@@ -23,12 +23,12 @@ const INPUTS: &[&str] =
     &[".cargo", "Cargo.lock", "Cargo.toml", "pgml-core", "pgml-models", "pgml-pg", "pgml-store", "rust-toolchain.toml"];
 
 /// Builds the extension for `installation` and installs it there. Running servers are not disturbed: sessions that
-/// loaded the old library keep it.
+/// loaded the old library keep it. The inference program is built with `feature`.
 ///
 /// # Errors
 /// When the build fails or the installation cannot be written to.
-pub fn install(installation: &Installation) -> Result<()> {
-    program::install(installation)?;
+pub fn install(installation: &Installation, feature: Option<Feature>) -> Result<()> {
+    program::install(installation, feature)?;
     let repository = places::repository();
     let stamp = installation.libdir.join("pgml.stamp");
     let now = format!("{} {}\n", digest::of_files(&repository, INPUTS)?, env::var("RUSTFLAGS").unwrap_or_default());

@@ -27,4 +27,5 @@ pub mod statements;
 pub mod step;
 pub mod throwaway;
 pub mod tour;
+pub mod vulkan;
 pub mod wheels;

@@ -12,6 +12,7 @@ use crate::extension;
 use crate::identity::ServerUser;
 use crate::installation::{Installation, PgVersion};
 use crate::places::{self, write_if_changed};
+use crate::program::Feature;
 use crate::scripts;
 use crate::step::step;
 
@@ -27,13 +28,13 @@ pub struct PrivateServer {
 
 impl PrivateServer {
     /// Provisions, builds, installs and starts the server of `version`. On `port` if given, else where it already
-    /// runs, else on its preferred port, else on a free one.
+    /// runs, else on its preferred port, else on a free one. `feature` is the inference program's.
     ///
     /// # Errors
     /// When any of that fails, or `port` is taken.
-    pub fn up(version: PgVersion, port: Option<u16>) -> Result<Self> {
+    pub fn up(version: PgVersion, port: Option<u16>, feature: Option<Feature>) -> Result<Self> {
         let installation = version.provide()?;
-        extension::install(&installation)?;
+        extension::install(&installation, feature)?;
         let mut server = Self::of(installation)?;
         let running = server.cluster.is_running();
         let current = running.then_some(server.cluster.port);

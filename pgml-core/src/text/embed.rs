@@ -27,7 +27,7 @@ hyperparams! {
         revision: Option<String> = None;
         /// Token for the model hub.
         token: Option<String> = None, aliases: ["use_auth_token"];
-        /// Where the model runs: "cpu", "wgpu", "wgpu:1", "cuda", ...
+        /// Where the model runs: "auto", "cpu", "wgpu", "wgpu:1", ...
         device: Option<String> = None;
         /// The type of the model's numbers: "f32", "bf16" or "f16".
         dtype: Option<String> = None, choices: ["f32", "float32", "bf16", "bfloat16", "f16", "float16"], aliases: ["torch_dtype"];

@@ -9,7 +9,7 @@ pub struct ModelSpec {
     pub name: String,
     /// Branch, tag or commit; the default branch when absent.
     pub revision: Option<String>,
-    /// Where it runs: `cpu`, `wgpu`, `wgpu:1`, `cuda`, …; the server's default when absent.
+    /// Where it runs: `auto`, `cpu`, `wgpu`, `wgpu:1`, …; the server's default when absent.
     pub device: Option<String>,
     /// The type of its numbers: `f32`, `bf16`, `f16`; `f32` when absent.
     pub dtype: Option<String>,

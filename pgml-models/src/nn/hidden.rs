@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use pgml_core::{Error, ErrorKind, Result};
+use pgml_core::Result;
 
 use super::buffers;
+use crate::device::failed;
 use crate::kernels::Team;
 
 /// A batch's activations between two blocks, n_tokens × width.
@@ -105,7 +106,7 @@ impl Hidden {
     /// In plain memory; `team` computes with it from there on.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] when the device fails.
+    /// When the device fails.
     pub fn into_matrix(self, team: &Arc<Team>) -> Result<Matrix> {
         match self {
             Self::Host(matrix) => Ok(matrix),
@@ -151,7 +152,5 @@ impl Hidden {
 
 /// A tensor's values.
 pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    tensor
-        .try_into_vec_as::<f32>()
-        .map_err(|e| Error::new(ErrorKind::Internal, format!("could not read values from the device: {e}")))
+    tensor.try_into_vec_as::<f32>().map_err(|error| failed(&error.to_string()))
 }

@@ -8,13 +8,13 @@ use pgml_core::text::{EmbedArgs, Embedder, ModelSpec, Tokens, normalize};
 use pgml_core::{ErrorKind, Result, Run, bail};
 use serde_json::Value;
 
-use super::groups::{groups, tokens_at_a_time};
+use super::groups::groups;
 use super::modules::{Modules, Step};
 use super::read_json;
 use super::teams::team;
 use super::tokenizer::{Tokenizer, TokenizerConfig};
 use crate::checkpoint::Checkpoint;
-use crate::device::Placement;
+use crate::device::{Placement, Share};
 use crate::kernels::Team;
 use crate::nn::{Hidden, Linear, Matrix, PackedBatch, Source};
 use crate::transformers::{self, TextEncoder};
@@ -26,6 +26,7 @@ pub struct SentenceEmbedder {
     modules: Modules,
     dimensions: usize,
     placement: Placement,
+    _share: Share,
 }
 
 impl SentenceEmbedder {
@@ -35,16 +36,22 @@ impl SentenceEmbedder {
     /// See [`load_embedder`](super::load_embedder).
     pub fn load(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Self> {
         let placement = Placement::of(spec)?;
-        let modules = Modules::read(folder, &placement)?;
+        placement.attempt(|| Self::load_on(folder, &placement, run))
+    }
+
+    fn load_on(folder: &Path, placement: &Placement, run: &Run) -> Result<Self> {
+        // Dropped last, also if this fails.
+        let share = placement.share();
+        let modules = Modules::read(folder, placement)?;
         let config: Value = read_json(&modules.transformer.join("config.json"))?;
         run.check()?;
-        let encoder = load_encoder(&modules.transformer, &config, &placement)?;
+        let encoder = load_encoder(&modules.transformer, &config, placement)?;
         // A limit that the folder names stands above the tokenizer's own.
         let own = TokenizerConfig::read(&modules.transformer)?.max_tokens();
         let max_tokens = modules.max_seq_length.or(own).into_iter().chain(encoder.max_tokens()).min();
         let tokenizer = Tokenizer::load(&modules.transformer, max_tokens.unwrap_or(usize::MAX))?;
         let dimensions = dimensions(&modules.steps, encoder.width());
-        Ok(Self { tokenizer, encoder, modules, dimensions, placement })
+        Ok(Self { tokenizer, encoder, modules, dimensions, placement: placement.clone(), _share: share })
     }
 
     /// The text that the arguments, or the model by default, put in front of inputs.
@@ -61,6 +68,13 @@ impl SentenceEmbedder {
             let known = self.modules.prompts.keys().map(String::as_str);
             unknown_name(ErrorKind::InvalidParameter, "prompt of this model", name, known)
         })
+    }
+
+    fn embed_group(&self, packed: &PackedBatch) -> Result<Vec<Vec<f32>>> {
+        if packed.n_tokens() == 0 {
+            return Ok(vec![vec![0.0; self.dimensions]; packed.n_sequences()]);
+        }
+        self.placement.attempt(|| self.finish_steps(self.encoder.forward(packed)?, packed))
     }
 
     fn finish_steps(&self, hidden: Hidden, batch: &PackedBatch) -> Result<Vec<Vec<f32>>> {
@@ -105,14 +119,9 @@ impl Embedder for SentenceEmbedder {
     fn embed_tokens(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {
         let team = team(run.threads());
         let mut vectors = Vec::with_capacity(batch.len());
-        for group in groups(batch, tokens_at_a_time(&self.placement, run.threads())) {
+        for group in groups(batch, |size| size.fits(&self.placement, run.threads())) {
             run.check()?;
-            let packed = PackedBatch::new(group, &team);
-            if packed.n_tokens() == 0 {
-                vectors.resize(vectors.len() + group.len(), vec![0.0; self.dimensions]);
-                continue;
-            }
-            vectors.extend(self.finish_steps(self.encoder.forward(&packed)?, &packed)?);
+            vectors.extend(self.embed_group(&PackedBatch::new(group, &team))?);
         }
         Ok(vectors)
     }

@@ -7,13 +7,13 @@ use pgml_core::{Result, Run, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::groups::{groups, tokens_at_a_time};
+use super::groups::groups;
 use super::modules::max_seq_length;
 use super::teams::team;
 use super::tokenizer::{Tokenizer, TokenizerConfig};
 use super::{read_json, read_json_if_there};
 use crate::checkpoint::Checkpoint;
-use crate::device::Placement;
+use crate::device::{Placement, Share};
 use crate::nn::{PackedBatch, Source};
 use crate::transformers::{self, Head, HeadSource, TextEncoder, n_labels};
 
@@ -25,6 +25,7 @@ pub struct CrossEncoder {
     head: Head,
     activation: Activation,
     placement: Placement,
+    _share: Share,
 }
 
 /// What makes a score of the head's output.
@@ -46,10 +47,16 @@ impl CrossEncoder {
     /// See [`load_reranker`](super::load_reranker).
     pub fn load(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Self> {
         let placement = Placement::of(spec)?;
+        placement.attempt(|| Self::load_on(folder, &placement, run))
+    }
+
+    fn load_on(folder: &Path, placement: &Placement, run: &Run) -> Result<Self> {
+        // Dropped last, also if this fails.
+        let share = placement.share();
         check_modules(folder)?;
         let config: Value = read_json(&folder.join("config.json"))?;
         run.check()?;
-        let (encoder, head) = load_checkpoint(folder, &config, &placement)?;
+        let (encoder, head) = load_checkpoint(folder, &config, placement)?;
         let tokens = TokenizerConfig::read(folder)?;
         let max_tokens =
             [max_seq_length(folder)?, tokens.max_tokens(), encoder.max_tokens()].into_iter().flatten().min();
@@ -59,7 +66,8 @@ impl CrossEncoder {
             encoder,
             head,
             activation: activation(folder, &config)?,
-            placement,
+            placement: placement.clone(),
+            _share: share,
         })
     }
 
@@ -94,10 +102,10 @@ impl Reranker for CrossEncoder {
         }
         let team = team(run.threads());
         let mut scores = Vec::with_capacity(batch.len());
-        for group in groups(batch, tokens_at_a_time(&self.placement, run.threads())) {
+        for group in groups(batch, |size| size.fits(&self.placement, run.threads())) {
             run.check()?;
             let packed = PackedBatch::new(group, &team);
-            let logits = self.head.forward(self.encoder.forward(&packed)?, &packed)?;
+            let logits = self.placement.attempt(|| self.head.forward(self.encoder.forward(&packed)?, &packed))?;
             scores.extend(logits.values().iter().map(|logit| self.score(*logit, args)));
         }
         Ok(scores)

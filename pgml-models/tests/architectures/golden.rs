@@ -15,6 +15,13 @@ use serde_json::Value;
 /// Largest difference that rounding in another order may make, relative to values around 1.
 const TOLERANCE: f32 = 1e-5;
 
+/// Where it is computed: on the CPU in both forms, and on the device that `cargo xtask test --device` names.
+pub fn placements() -> Vec<Placement> {
+    let device = std::env::var("PGML_TEST_DEVICE").ok();
+    let named = ["cpu", "flex"].into_iter().chain(device.as_deref());
+    named.map(|device| Placement::on(device).expect(device)).collect()
+}
+
 /// A checkpoint and what it computes.
 pub struct Golden {
     pub name: String,
@@ -76,5 +83,6 @@ pub fn assert_close(got: &[f32], want: &[f32], what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
     let scale = want.iter().fold(1.0_f32, |max, x| max.max(x.abs()));
     let worst = got.iter().zip(want).map(|(a, b)| (a - b).abs()).fold(0.0_f32, f32::max);
+    println!("{what}: largest difference {:.1e}", worst / scale);
     assert!(worst <= TOLERANCE * scale, "{what}: largest difference {worst:e} among values up to {scale}");
 }

@@ -15,7 +15,7 @@ use pgml_models::kernels::Team;
 use pgml_models::nn::PackedBatch;
 use pgml_models::transformers::ENCODERS;
 
-use golden::{assert_close, config, folders, load, run};
+use golden::{assert_close, config, folders, load, placements, run};
 
 #[test]
 fn every_architecture_has_a_golden() {
@@ -34,11 +34,11 @@ fn every_architecture_has_a_golden() {
 
 #[test]
 fn last_hidden_states_equal_those_of_transformers() {
-    for placement in [Placement::cpu(), Placement::on("flex").expect("a device")] {
+    for placement in placements() {
         for folder in folders() {
             let golden = load(&folder, &placement);
             for (i, (sequence, want)) in golden.sequences.iter().zip(&golden.hidden).enumerate() {
-                let what = format!("{}, sequence {i}, {placement:?}", golden.name);
+                let what = format!("{}, sequence {i}, {}", golden.name, placement.name());
                 assert_close(&run(&*golden.model, &[sequence], 1), want, &what);
             }
         }
@@ -47,12 +47,12 @@ fn last_hidden_states_equal_those_of_transformers() {
 
 #[test]
 fn a_batch_equals_its_sequences_one_by_one() {
-    for placement in [Placement::cpu(), Placement::on("flex").expect("a device")] {
+    for placement in placements() {
         for folder in folders() {
             let golden = load(&folder, &placement);
             let sequences: Vec<&Tokens> = golden.sequences.iter().collect();
             for threads in [1, 3] {
-                let what = format!("{}, {threads} threads, {placement:?}", golden.name);
+                let what = format!("{}, {threads} threads, {}", golden.name, placement.name());
                 assert_close(&run(&*golden.model, &sequences, threads), &golden.hidden.concat(), &what);
             }
         }

@@ -99,7 +99,7 @@ impl Registry {
     /// [`Stop::Closed`] when the caller goes away meanwhile; [`Stop::Failed`] when the model cannot be found, fetched or
     /// loaded, or is larger than the budget.
     pub fn get(&self, wanted: &Wanted<'_>, connection: &mut Connection) -> Result<Arc<Model>, Stop> {
-        let asked = Asked::new(wanted);
+        let asked = self.asked(wanted)?;
         self.0.lock().settings.clone_from(wanted.settings);
         loop {
             match self.try_get(&asked, wanted, connection) {
@@ -108,6 +108,15 @@ impl Registry {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// What a request asks for: the settings' device where it names none.
+    fn asked(&self, wanted: &Wanted<'_>) -> Result<Asked> {
+        let Wanted { spec, purpose, settings, .. } = *wanted;
+        let mut spec = ModelSpec { device: spec.device.clone().or_else(|| settings.device.clone()), ..spec.clone() };
+        spec.device = Some(self.0.models.device(&spec)?);
+        let (model_path, model_cache) = (settings.model_path.clone(), settings.model_cache.clone());
+        Ok(Asked { spec, purpose, model_path, model_cache })
     }
 
     fn try_get(&self, asked: &Asked, wanted: &Wanted<'_>, connection: &mut Connection) -> Result<Arc<Model>, Stop> {
@@ -186,12 +195,6 @@ impl Model {
 }
 
 impl Asked {
-    fn new(wanted: &Wanted<'_>) -> Self {
-        let Wanted { spec, purpose, settings, .. } = *wanted;
-        let spec = ModelSpec { device: Some(device(spec, settings)), ..spec.clone() };
-        Self { spec, purpose, model_path: settings.model_path.clone(), model_cache: settings.model_cache.clone() }
-    }
-
     fn key(&self, found: Found) -> Key {
         Key { spec: self.spec.clone(), purpose: self.purpose, found }
     }
@@ -226,14 +229,5 @@ impl State {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The device that a request runs on, by one name: who leaves the choice and who names the same device share a copy.
-fn device(spec: &ModelSpec, settings: &Settings) -> String {
-    let wanted = spec.device.as_deref().or(settings.device.as_deref()).unwrap_or("auto");
-    match wanted.trim().to_lowercase().as_str() {
-        "auto" => "cpu".to_owned(),
-        named => named.to_owned(),
     }
 }

@@ -16,7 +16,7 @@ pub fn demo(args: &mut Args) -> Result<()> {
     let version = args.option("--pg")?.unwrap_or(PgVersion::DEFAULT);
     args.finish()?;
     steps::libraries()?;
-    let server = PrivateServer::up(version, None)?;
+    let server = PrivateServer::up(version, None, None)?;
     show(&server, "docs/tour.sql")?;
     if server.cluster.installation.has_pgvector() {
         show(&server, "docs/search.sql")?;

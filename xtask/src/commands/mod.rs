@@ -6,6 +6,7 @@ mod demo;
 mod server;
 mod steps;
 mod test;
+mod test_device;
 
 use crate::args::Args;
 use crate::error::{Error, Result};
@@ -31,14 +32,15 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[--pg N] [FILTER]",
-        help: "run every test on PostgreSQL 15, 16 and 18; or the SQL and process tests of one, or those named like FILTER",
+        arguments: "[--pg N] [FILTER] | --device wgpu[:N|:software]",
+        help: "run every test on PostgreSQL 15, 16 and 18; or the SQL and process tests of one, or those named like FILTER; \
+               or transformers on a graphics card",
         run: test::test,
     },
     Command {
         name: "up",
-        arguments: "[--pg 15|16|18] [--port N]",
-        help: "start the private server (PostgreSQL 18 unless told otherwise) with the extension",
+        arguments: "[--pg 15|16|18] [--port N] [--features wgpu]",
+        help: "start the private server (PostgreSQL 18 unless told otherwise) with the extension; for graphics cards too",
         run: server::up,
     },
     Command { name: "down", arguments: "[--pg N]", help: "stop the private servers", run: server::down },
@@ -75,7 +77,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "install",
-        arguments: "--pg N",
+        arguments: "--pg N [--features wgpu]",
         help: "build the extension and its inference program and install them into the private PostgreSQL",
         run: steps::install,
     },

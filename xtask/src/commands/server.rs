@@ -12,8 +12,9 @@ use crate::step::step;
 pub fn up(args: &mut Args) -> Result<()> {
     let version = args.option("--pg")?.unwrap_or(PgVersion::DEFAULT);
     let port = args.option("--port")?;
+    let feature = args.option("--features")?;
     args.finish()?;
-    let server = PrivateServer::up(version, port)?;
+    let server = PrivateServer::up(version, port, feature)?;
     step(format!("PostgreSQL {version} with pgml is up; `cargo xtask psql` opens it, `cargo xtask down` stops it"));
     println!("{}", server.url());
     Ok(())

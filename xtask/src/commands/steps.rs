@@ -33,9 +33,10 @@ pub fn libraries() -> Result<()> {
 /// `cargo xtask install`
 pub fn install(args: &mut Args) -> Result<()> {
     let version: Option<PgVersion> = args.option("--pg")?;
+    let feature = args.option("--features")?;
     args.finish()?;
     let version = version.ok_or_else(|| Error::new("`install` wants a version: --pg 15, --pg 16 or --pg 18"))?;
-    extension::install(&version.provide()?)?;
+    extension::install(&version.provide()?, feature)?;
     step(format!("pgml is up to date for PostgreSQL {version}"));
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::args::Args;
-use crate::commands::{check, steps};
+use crate::commands::{check, steps, test_device};
 use crate::error::{Context, Error, Result};
 use crate::extension::{self, cargo};
 use crate::installation::PgVersion;
@@ -17,8 +17,12 @@ use crate::{models, wheels};
 /// `cargo xtask test`
 pub fn test(args: &mut Args) -> Result<()> {
     let only: Option<PgVersion> = args.option("--pg")?;
+    let device: Option<String> = args.option("--device")?;
     let filter = args.word();
     args.finish()?;
+    if let Some(device) = device {
+        return test_device::test(&device);
+    }
     steps::libraries()?;
     let versions: Vec<PgVersion> = PgVersion::ALL.into_iter().filter(|v| only.is_none_or(|only| only == *v)).collect();
     for version in &versions {
@@ -38,7 +42,7 @@ pub fn test(args: &mut Args) -> Result<()> {
 
 fn test_server(version: PgVersion, filter: Option<&str>, tally: &mut Tally) -> Result<()> {
     let installation = version.provide()?;
-    extension::install(&installation)?;
+    extension::install(&installation, None)?;
     step(format!("starting a throw-away PostgreSQL {version}"));
     let server = Throwaway::start(installation, &[])?;
     create_database_with_extension(&server.cluster, TEMPLATE)?;
@@ -70,7 +74,7 @@ const TEMPLATE: &str = "pgml_template";
 
 /// Counts over everything that ran, read from what the test programs print.
 #[derive(Default)]
-struct Tally {
+pub struct Tally {
     passed: usize,
     failed: usize,
     broken: Vec<String>,
@@ -78,7 +82,7 @@ struct Tally {
 
 impl Tally {
     /// Runs one test program, shows its output and adds its counts. A failing one does not keep the next from running.
-    fn run(&mut self, what: &str, command: &mut Command) -> Result<()> {
+    pub fn run(&mut self, what: &str, command: &mut Command) -> Result<()> {
         step(what);
         let shown = line(command);
         let doing = || format!("running `{shown}`");
@@ -118,7 +122,8 @@ impl Tally {
         }
     }
 
-    fn report(self) -> Result<()> {
+    /// Prints the counts.
+    pub fn report(self) -> Result<()> {
         for broken in &self.broken {
             println!("failed: {broken}");
         }

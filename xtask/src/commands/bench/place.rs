@@ -50,7 +50,7 @@ impl Place {
         steps::libraries()?;
         let python = peer::python(&peer::TABLES)?;
         let installation = PgVersion::DEFAULT.provide()?;
-        extension::install(&installation)?;
+        extension::install(&installation, None)?;
         step(format!("starting a throw-away PostgreSQL {}", installation.version));
         let server = Throwaway::start(installation, SETTINGS)?;
         create_database_with_extension(&server.cluster, DATABASE)?;
