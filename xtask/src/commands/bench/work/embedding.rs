@@ -54,12 +54,9 @@ pub fn measure(place: &Place) -> Result<Vec<Line>> {
     let file = place.file("texts.json");
     let json = serde_json::Value::from_iter(texts.iter().map(String::as_str)).to_string();
     std::fs::write(&file, json).context(|| format!("writing {}", file.display()))?;
-    process::run(cargo()?.args(["build", "--release", "--package", "pgml-bench"]).args([
-        "--features",
-        "transformers",
-        "--bin",
-        "embedding",
-    ]))?;
+    // With an example among the targets, cargo chooses the dependencies' features as it does for tests: burn is built once.
+    let targets = ["--features", "pgml-bench/transformers", "--bin", "embedding", "--example", "reference"];
+    process::run(cargo()?.args(["build", "--release"]).args(targets))?;
     let python = peer::python(&peer::TRANSFORMERS)?;
     let minilm = models::minilm()?;
     // First of all: nothing has been in the program's memory before.
