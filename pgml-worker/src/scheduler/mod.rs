@@ -1,4 +1,5 @@
-//! One thread per device, which computes batches of the texts of all connections.
+//! One thread per device, which computes batches of the texts of all connections. A few texts that come while it has nothing
+//! to do are computed by the thread that brings them: that spares two changes of threads, which for a single text count.
 
 mod compose;
 mod pace;
@@ -91,15 +92,23 @@ pub struct Scheduler(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
+    /// There is something to do for the thread.
     arrived: Condvar,
+    run: Run,
 }
 
 #[derive(Default)]
 struct State {
     callers: Vec<Caller>,
     next_caller: u64,
+    paces: Paces,
+    /// A batch is being computed: one at a time.
+    computing: bool,
     ended: bool,
 }
+
+/// Most tokens of a batch that the thread computes which brings them: it cannot look after its connection meanwhile.
+const FEW_TOKENS: usize = 256;
 
 /// A request's place in the queue. Dropping it takes what is queued away.
 pub struct Ticket {
@@ -114,10 +123,11 @@ impl Scheduler {
     /// # Errors
     /// When no thread can be started.
     pub fn start(threads: usize) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { state: Mutex::default(), arrived: Condvar::new() });
+        let run = Run::new().with_threads(threads);
+        let shared = Arc::new(Shared { state: Mutex::default(), arrived: Condvar::new(), run });
         let of_thread = Arc::clone(&shared);
         let builder = std::thread::Builder::new().name("batches".into());
-        builder.spawn(move || of_thread.compute(&Run::new().with_threads(threads)))?;
+        builder.spawn(move || of_thread.compute())?;
         Ok(Self(shared))
     }
 
@@ -140,12 +150,21 @@ impl Drop for Scheduler {
 }
 
 impl Ticket {
-    /// Queues texts, in the order in which they are to be computed.
+    /// Queues texts, in the order in which they are to be computed. If they are few and nobody else has any, they are
+    /// computed before this returns.
     pub fn submit(&self, items: Vec<Item>) {
-        if let Some(caller) = self.shared.lock().callers.iter_mut().find(|caller| caller.id == self.caller) {
+        let mut state = self.shared.lock();
+        if let Some(caller) = state.callers.iter_mut().find(|caller| caller.id == self.caller) {
             caller.push(items);
         }
-        self.shared.arrived.notify_one();
+        let waiting: usize = state.callers.iter().map(|caller| caller.tokens).sum();
+        let alone = state.callers.iter().all(|caller| caller.id == self.caller || caller.tokens == 0);
+        if alone && !state.computing && waiting <= FEW_TOKENS {
+            self.shared.compute_next(state);
+        } else {
+            drop(state);
+            self.shared.arrived.notify_one();
+        }
     }
 
     /// Tokens that are queued and not yet in a batch.
@@ -175,27 +194,32 @@ impl Shared {
     }
 
     /// The thread.
-    fn compute(&self, run: &Run) {
-        let mut paces = Paces::default();
-        while let Some(batch) = self.next_batch(&paces) {
-            let start = Instant::now();
-            compute(&batch, run);
-            paces.note(batch.work.model, batch.tokens(), start.elapsed());
+    fn compute(&self) {
+        let mut state = self.lock();
+        while !state.ended {
+            state = if !state.computing && state.callers.iter().any(|caller| caller.tokens > 0) {
+                self.compute_next(state)
+            } else {
+                self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner)
+            };
         }
     }
 
-    /// Waits for texts; `None` when the scheduler is gone.
-    fn next_batch(&self, paces: &Paces) -> Option<Batch> {
+    /// Computes the next batch, if there is one; nobody else computes meanwhile.
+    fn compute_next<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let State { callers, paces, .. } = &mut *state;
+        let Some(batch) = compose(callers, |model| paces.budget(model)) else { return state };
+        state.computing = true;
+        drop(state);
+        let start = Instant::now();
+        compute(&batch, &self.run);
         let mut state = self.lock();
-        loop {
-            if state.ended {
-                return None;
-            }
-            if let Some(batch) = compose(&mut state.callers, |model| paces.budget(model)) {
-                return Some(batch);
-            }
-            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.computing = false;
+        state.paces.note(batch.work.model, batch.tokens(), start.elapsed());
+        if state.callers.iter().any(|caller| caller.tokens > 0) {
+            self.arrived.notify_one();
         }
+        state
     }
 }
 
