@@ -160,7 +160,7 @@ impl Ticket {
         let waiting: usize = state.callers.iter().map(|caller| caller.tokens).sum();
         let alone = state.callers.iter().all(|caller| caller.id == self.caller || caller.tokens == 0);
         if alone && !state.computing && waiting <= FEW_TOKENS {
-            self.shared.compute_next(state);
+            drop(self.shared.compute_next(state));
         } else {
             drop(state);
             self.shared.arrived.notify_one();
