@@ -100,7 +100,7 @@ CREATE FUNCTION pgml.import_model(project_name text, model bytea, algorithm pgml
 RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'import_model_wrapper';
-COMMENT ON FUNCTION pgml.import_model IS
+COMMENT ON FUNCTION pgml.import_model(text, bytea, pgml.algorithm) IS
 'Adds a model to a project and returns its id: one from pgml.export_model, or a file saved by XGBoost or LightGBM.
 
 For a file of XGBoost (JSON or UBJSON) or LightGBM (text), name the algorithm. Deploy it with pgml.deploy(id).';

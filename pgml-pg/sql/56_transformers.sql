@@ -34,6 +34,15 @@ COMMENT ON FUNCTION pgml.load_model(text, text, jsonb, boolean) IS
 
 A name means the same files for ever, as its first use found them; refresh accepts what it means on the hub now. Vectors of the old and the new model do not fit together.';
 
+-- One argument: with a second one of text or jsonb, import_model('project', '\x00') would not know which function it means.
+CREATE FUNCTION pgml.import_model(transformer text) RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'import_transformer_wrapper';
+COMMENT ON FUNCTION pgml.import_model(text) IS
+'Stores the files of a transformer in pgml.files, so that replicas, dumps and backups carry it, and returns the id of the model.
+
+It stores what the name means on this server, and downloads it if it is not here. The project of that name, for the task embedding, is created if there is none, and the model deployed: from then on the name means this model in this database, wherever it is restored. pgml.deploy goes back to one that was stored before.';
+
 CREATE FUNCTION pgml.unload_model(transformer text) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'unload_model_wrapper';

@@ -1,4 +1,4 @@
--- How far the trainings and downloads of all sessions have come.
+-- How far the trainings, downloads and imports of all sessions have come.
 
 CREATE FUNCTION pgml.progress_table()
 RETURNS TABLE (
@@ -31,7 +31,7 @@ FROM (
     FROM pgml.progress_table() AS t
 ) AS p;
 COMMENT ON VIEW pgml.progress IS 'One row per running training, and per session that waits for a download: its phase, how much of it is done, how fast, and how long it will take. Those of other roles are shown to members of pgml_trainer, pgml_admin and pg_read_all_stats.';
-COMMENT ON COLUMN pgml.progress.done IS 'Units done in this phase: rows read, candidates searched, rounds or trees trained, bytes downloaded';
+COMMENT ON COLUMN pgml.progress.done IS 'Units done in this phase: rows read, candidates searched, rounds or trees trained, bytes downloaded, stored or unpacked';
 COMMENT ON COLUMN pgml.progress.total IS 'Units of this phase in all; NULL when not known';
 COMMENT ON COLUMN pgml.progress.rate IS 'Units a second in this phase';
 COMMENT ON COLUMN pgml.progress.estimate IS 'How long the rest of this phase will take at this rate';

@@ -6,6 +6,8 @@
 //! SELECT of the deployments would give, but for the moment between a commit's becoming visible and its invalidation's
 //! arrival, in which COMMIT has not returned yet.
 
+mod transformers;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -23,6 +25,8 @@ use crate::row::RowPlan;
 use crate::snapshot::SnapshotKey;
 use crate::spi_port::SpiPort;
 use crate::{guc, spool};
+
+pub use transformers::stored_transformer;
 
 /// Counts relcache invalidations that may concern deployments or models.
 /// Starts at 1, so that a session begins by looking its tables up.
@@ -62,6 +66,7 @@ struct Session {
     /// Project name → model id, and the snapshot that it was read under.
     deployed: HashMap<String, (i64, SnapshotKey)>,
     models: Models,
+    transformers: transformers::Known,
 }
 
 /// Models by id, least recently used ones dropped beyond `pgml.cache_memory`, in which mapped bytes do not count.
@@ -134,6 +139,7 @@ fn begin_statement(key: Option<SnapshotKey>) {
         session.endings = ENDINGS.load(Ordering::Relaxed);
         session.last = None;
         session.pinned.clear();
+        session.transformers.pinned.clear();
         session.permitted = None;
         let invalidations = INVALIDATIONS.load(Ordering::Relaxed);
         let changed = session.invalidations != invalidations;
@@ -141,6 +147,7 @@ fn begin_statement(key: Option<SnapshotKey>) {
             session.invalidations = invalidations;
             session.deployed.clear();
             session.models = Models::default();
+            session.transformers = transformers::Known::default();
         }
         changed
     });

@@ -35,6 +35,7 @@ mod spi_port;
 mod spool;
 mod training;
 mod transfer;
+mod transformers;
 mod tuple;
 mod worker;
 

@@ -2,14 +2,24 @@
 
 use pgml_core::{Error, ErrorKind, Result};
 use pgml_store::store::Store;
-use pgml_store::{Port, catalog, export, files, foreign};
+use pgml_store::{Port, catalog, export, files, foreign, transformers};
+use pgrx::spi::quote_literal;
 
 /// A model as one value.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] when there is no such model, [`ErrorKind::Corrupted`] when its rows are damaged.
+/// [`ErrorKind::NotFound`] when there is no such model, [`ErrorKind::Corrupted`] when its rows are damaged,
+/// [`ErrorKind::NotSupported`] for a transformer.
 pub fn export(port: &mut dyn Port, model_id: i64) -> Result<Vec<u8>> {
-    catalog::model(port, model_id)?;
+    let model = catalog::model(port, model_id)?;
+    if model.algorithm == transformers::ALGORITHM {
+        let message =
+            format!("model {model_id} of project \"{}\" is a transformer, too large for one value", model.project);
+        return Err(Error::new(ErrorKind::NotSupported, message).with_hint(format!(
+            "in the other database, SELECT pgml.import_model({}); pg_dump, replicas and backups carry it too",
+            quote_literal(&model.project)
+        )));
+    }
     export::write(&files::read(port, model_id)?)
 }
 

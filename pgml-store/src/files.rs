@@ -7,7 +7,7 @@ use pgml_core::{Error, ErrorKind, Predictor, Result, Shared};
 use crate::catalog::ModelRow;
 use crate::digest::Running;
 use crate::manifest::{MANIFEST, Manifest, PartEntry, corrupted};
-use crate::{Artifact, Port, Resolver, Spool, legacy, queries};
+use crate::{Artifact, Port, Resolver, Spool, legacy, queries, transformers};
 
 /// The most bytes that one row holds. A `bytea` may have 1 GB, but sending it takes several times its size in memory.
 pub const MAX_ROW_BYTES: usize = 16 << 20;
@@ -24,7 +24,7 @@ pub fn write(port: &mut dyn Port, model_id: i64, artifact: &Artifact) -> Result<
     Ok(())
 }
 
-fn write_part(port: &mut dyn Port, model_id: i64, path: &str, bytes: &[u8], max: usize) -> Result<()> {
+pub(crate) fn write_part(port: &mut dyn Port, model_id: i64, path: &str, bytes: &[u8], max: usize) -> Result<()> {
     let empty: &[u8] = &[];
     let mut pieces = bytes.chunks(max).peekable();
     if pieces.peek().is_none() {
@@ -104,7 +104,8 @@ impl Layout {
         Ok((bytes, digest.finish()))
     }
 
-    fn read_pieces<E: From<Error>>(
+    /// Hands out the file at `path` row by row, unchecked.
+    pub(crate) fn read_pieces<E: From<Error>>(
         &self,
         port: &mut dyn Port,
         path: &str,
@@ -151,7 +152,7 @@ impl Layout {
     }
 
     /// Compares names and lengths with the manifest before any content is read.
-    fn expect_exactly(&self, parts: &[PartEntry]) -> Result<()> {
+    pub(crate) fn expect_exactly(&self, parts: &[PartEntry]) -> Result<()> {
         for entry in parts {
             if !self.has(&entry.name) {
                 return Err(corrupted(&entry.name, "it is missing in pgml.files"));
@@ -173,7 +174,7 @@ impl Layout {
 /// server's copy of it is mapped, and its rows only when there is no copy yet.
 ///
 /// # Errors
-/// As [`Layout::artifact`], [`Artifact::predictor`] and [`legacy::predictor`].
+/// As [`Layout::artifact`], [`Artifact::predictor`] and [`legacy::predictor`]; [`ErrorKind::NotSupported`] for a transformer.
 pub fn load(
     port: &mut dyn Port,
     model: &ModelRow,
@@ -182,9 +183,19 @@ pub fn load(
 ) -> Result<Predictor> {
     let layout = Layout::read(port, model.id)?;
     if layout.has(MANIFEST) {
+        if model.algorithm == transformers::ALGORITHM {
+            return Err(no_predictor(model));
+        }
         return layout.artifact(port, spool)?.predictor(resolver);
     }
     legacy::predictor(port, model, &layout, resolver)
+}
+
+fn no_predictor(model: &ModelRow) -> Error {
+    let message = format!("model {} of project \"{}\" is a transformer, which reads texts", model.id, model.project);
+    let name = model.project.replace('\'', "''");
+    Error::new(ErrorKind::NotSupported, message)
+        .with_hint(format!("use pgml.embed('{name}', text), or pgml.rank if it was made for ranking"))
 }
 
 /// Reads the artifact of model `model_id` from its rows. See [`Layout::artifact`].

@@ -22,6 +22,7 @@ pub mod queries;
 pub mod spool;
 pub mod store;
 pub mod tensors;
+pub mod transformers;
 
 pub use artifact::{Artifact, Resolver};
 pub use ident::{Ident, RelationName};

@@ -149,7 +149,7 @@ impl Manifest {
 /// manifest's own. So it can become a file name wherever an artifact is laid out as a folder.
 #[must_use]
 pub fn is_part_name(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
     let segment = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
     name != MANIFEST && name.len() <= 255 && name.split('/').all(segment)
 }
@@ -233,7 +233,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_part_name_cannot_leave_its_folder() {
-        for name in ["state.safetensors", "1_Pooling/config.json"] {
+        for name in ["state.safetensors", "1_Pooling/config.json", "c++.json"] {
             assert!(is_part_name(name), "{name}");
         }
         for name in ["", "..", "../x", "a/../b", "/etc/passwd", "a//b", ".hidden", "a b", "c:\\x", MANIFEST] {

@@ -133,6 +133,12 @@ pub const DEPLOYED_BY_NAME: &str = "SELECT d.model_id FROM pgml.deployments d \
 pub const DEPLOYED_BY_PROJECT: &str = "SELECT d.model_id FROM pgml.deployments d WHERE d.project_id = $1::bigint \
      ORDER BY d.created_at DESC, d.id DESC LIMIT 1";
 
+/// The live model of the project of a name, if it is a transformer.
+pub const TRANSFORMER_DEPLOYED: &str = "SELECT m.id FROM pgml.projects p JOIN pgml.models m ON m.project_id = p.id \
+     WHERE p.name = $1::text AND p.task::text = 'embedding' AND m.algorithm = 'transformers' \
+     AND m.id = (SELECT d.model_id FROM pgml.deployments d WHERE d.project_id = p.id \
+     ORDER BY d.created_at DESC, d.id DESC LIMIT 1)";
+
 /// How the bytes of a model are stored: path, part number and length of each row.
 pub const FILE_LAYOUT: &str = "SELECT path, part, octet_length(data)::bigint FROM pgml.files \
      WHERE model_id = $1::bigint ORDER BY path COLLATE \"C\", part";
@@ -182,6 +188,7 @@ mod tests {
             (DEPLOYMENT_INSERT, 3),
             (DEPLOYED_BY_NAME, 1),
             (DEPLOYED_BY_PROJECT, 1),
+            (TRANSFORMER_DEPLOYED, 1),
             (FILE_LAYOUT, 1),
             (FILE_READ, 3),
             (FILE_INSERT, 4),

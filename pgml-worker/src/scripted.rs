@@ -39,7 +39,8 @@ impl Models for Scripted {
         if spec.name.contains("absent") {
             bail!(UnresolvedModel, "there is no model \"{}\"", spec.name);
         }
-        Ok((!spec.name.contains("distant")).then(|| found(&spec.name)))
+        let name = spec.folder.as_deref().unwrap_or(&spec.name);
+        Ok((!name.contains("distant")).then(|| found(name)))
     }
 
     fn fetch(&self, spec: &ModelSpec, _: &Settings, access: &Access, run: &Run) -> Result<Found> {
@@ -55,6 +56,10 @@ impl Models for Scripted {
         }
         let generation = if access.refresh { "-new" } else { "" };
         Ok(found(&format!("{}{generation}", spec.name)))
+    }
+
+    fn files(&self, _: &Found) -> Result<Vec<String>> {
+        Ok(vec!["config.json".into()])
     }
 
     fn load(&self, found: &Found, spec: &ModelSpec, purpose: Purpose, run: &Run) -> Result<Loaded> {

@@ -1,6 +1,7 @@
 //! Accepts connections and answers what they ask.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,6 +78,14 @@ impl Server {
                 let access = Access { token, refresh };
                 let wanted = Wanted { spec: &model, purpose, settings: &settings, access: &access };
                 self.registry.get(&wanted, connection).map(|_| 1)
+            }
+            Request::Locate { model, token, settings } => {
+                let access = Access { token, refresh: false };
+                let wanted = Wanted { spec: &model, purpose: Purpose::Embed, settings: &settings, access: &access };
+                let (folder, files) = self.registry.locate(&wanted, connection)?;
+                let folder = folder.into_os_string().into_string().map_err(|folder| no_text(&folder))?;
+                connection.send(&Reply::Folder { folder, files })?;
+                Ok(1)
             }
             Request::Embed { model, args, texts, settings } => {
                 let ask = |connection: &mut _| self.embed(&model, &args, &settings, connection);
@@ -173,6 +182,10 @@ fn skip_texts(mut missing: usize, connection: &mut Connection) -> Result<(), Sto
 
 fn object(json: &str) -> Result<Map<String, Value>> {
     serde_json::from_str(json).map_err(|e| Error::new(ErrorKind::Internal, format!("arguments cannot be read: {e}")))
+}
+
+fn no_text(folder: &OsStr) -> Error {
+    Error::new(ErrorKind::NotSupported, format!("the folder {folder:?} has a name that is no text"))
 }
 
 fn not_for(purpose: &str) -> Error {

@@ -8,6 +8,7 @@ use pgml_core::{Result, Run};
 use pgml_models::device::DeviceName;
 use pgml_models::hub::folders::{default_cache, in_folders};
 use pgml_models::hub::size::parameters;
+use pgml_models::hub::snapshot;
 use pgml_models::hub::{self, Hub};
 
 use crate::guard::guarded;
@@ -23,6 +24,9 @@ impl Models for Transformers {
     }
 
     fn find(&self, spec: &ModelSpec, settings: &Settings) -> Result<Option<Found>> {
+        if let Some(folder) = &spec.folder {
+            return found(folder.into(), spec).map(Some);
+        }
         let folder = match in_folders(&spec.name, &folders(settings))? {
             Some(folder) => Some(folder),
             None => hub(settings).find(&spec.name, spec.revision.as_deref())?,
@@ -38,6 +42,10 @@ impl Models for Transformers {
             None => hub(settings).fetch(name, revision, token, run)?,
         };
         found(folder, spec)
+    }
+
+    fn files(&self, found: &Found) -> Result<Vec<String>> {
+        snapshot::files(&found.folder)
     }
 
     fn load(&self, found: &Found, spec: &ModelSpec, purpose: Purpose, run: &Run) -> Result<Loaded> {

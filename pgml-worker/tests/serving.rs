@@ -355,6 +355,44 @@ fn a_refreshed_model_takes_the_place_of_the_old_one() {
 }
 
 #[test]
+fn a_model_is_located_without_being_loaded() {
+    let server = start();
+    let mut caller = server.caller();
+    for (name, token, fetches) in [("plain", None, 0), ("distant", Some("key".to_owned()), 1)] {
+        let settings = caller.settings.clone();
+        caller.send(&Request::Locate { model: ModelSpec::named(name), token, settings });
+        let place = loop {
+            match caller.reply() {
+                Reply::Progress { .. } | Reply::Message { .. } => {}
+                other => break other,
+            }
+        };
+        assert_eq!(place, Reply::Folder { folder: name.into(), files: vec!["config.json".into()] });
+        assert_eq!(caller.reply(), Reply::Done(1));
+        let counts = (server.fetches.load(Ordering::SeqCst), server.loads.load(Ordering::SeqCst));
+        assert_eq!(counts, (fetches, 0), "{name}");
+    }
+}
+
+#[test]
+fn models_of_one_name_from_several_folders_are_several_and_a_refresh_leaves_them() {
+    let server = start();
+    let mut caller = server.caller();
+    let load = |folder: Option<&str>, refresh, settings: &Settings| {
+        let model = ModelSpec { folder: folder.map(str::to_owned), ..ModelSpec::named("distant") };
+        Request::Load { model, rank: false, token: Some("key".into()), refresh, settings: settings.clone() }
+    };
+    for (folder, refresh, loads) in
+        [(Some("a"), false, 1), (Some("b"), false, 2), (Some("a"), false, 2), (None, false, 3), (None, true, 4)]
+    {
+        caller.send(&load(folder, refresh, &caller.settings.clone()));
+        caller.answer().expect("works");
+        assert_eq!(server.loads.load(Ordering::SeqCst), loads, "{folder:?}");
+    }
+    assert_eq!(server.models().len(), 3, "both folders, and what the name means now");
+}
+
+#[test]
 fn documents_are_scored_against_the_query() {
     let server = start();
     let mut caller = server.caller();

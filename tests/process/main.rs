@@ -31,6 +31,7 @@ mod worker_downloads;
 mod worker_ranking;
 mod worker_sharing;
 mod worker_starting;
+mod worker_stored;
 mod worker_waiting;
 
 /// How often to try: `usually`, or `thoroughly` when asked for.

@@ -16,20 +16,26 @@ use crate::own_server::OwnServer;
 use crate::stand_in::{Commit, Fault, StandIn};
 use crate::worker::{program, set, state};
 
-const NAME: &str = "org/tiny";
+/// The model that [`Scene`]'s hub has.
+pub const NAME: &str = "org/tiny";
 const FIRST: &str = "1111111111111111111111111111111111111111";
-const SECOND: &str = "2222222222222222222222222222222222222222";
-const WEIGHTS: &str = "model.safetensors";
+/// A commit to come.
+pub const SECOND: &str = "2222222222222222222222222222222222222222";
+/// Its largest file.
+pub const WEIGHTS: &str = "model.safetensors";
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// A server whose program downloads from a hub on localhost into an empty model cache.
-struct Scene {
-    hub: StandIn,
-    server: OwnServer,
+pub struct Scene {
+    /// The hub.
+    pub hub: StandIn,
+    /// The server.
+    pub server: OwnServer,
 }
 
 impl Scene {
-    fn new() -> Result<Self, Failure> {
+    /// With the first commit published.
+    pub fn new() -> Result<Self, Failure> {
         let scene = Self { hub: StandIn::start(), server: OwnServer::start(&[])? };
         scene.hub.publish(NAME, "main", &commit(FIRST, 11)?);
         let cluster = scene.server.cluster();
@@ -48,7 +54,8 @@ impl Scene {
         Ok(scene)
     }
 
-    fn client(&self) -> Result<Client, Failure> {
+    /// A session of the superuser.
+    pub fn client(&self) -> Result<Client, Failure> {
         Ok(self.server.connect()?.client)
     }
 
@@ -59,7 +66,7 @@ impl Scene {
 }
 
 /// A small checkpoint; `two` is the number of the word "two", which makes one commit differ from another.
-fn commit(hash: &str, two: u32) -> Result<Commit, Failure> {
+pub fn commit(hash: &str, two: u32) -> Result<Commit, Failure> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/architectures/bert");
     let tokenizer = format!(
         r#"{{
@@ -77,7 +84,8 @@ fn commit(hash: &str, two: u32) -> Result<Commit, Failure> {
     Ok(Commit { hash: hash.to_owned(), files })
 }
 
-fn embed(client: &mut Client, kwargs: &str) -> Result<Vec<f32>, postgres::Error> {
+/// The vector of a text of two words.
+pub fn embed(client: &mut Client, kwargs: &str) -> Result<Vec<f32>, postgres::Error> {
     let kwargs: serde_json::Value = serde_json::from_str(kwargs).unwrap_or_default();
     let ask = "SELECT pgml.embed($1, 'one two', $2::text::jsonb)";
     Ok(client.query_one(ask, &[&NAME, &kwargs.to_string()])?.get(0))

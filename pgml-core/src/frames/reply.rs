@@ -20,6 +20,13 @@ pub enum Reply {
     Scores(Vec<f64>),
     /// What is loaded.
     Models(Vec<LoadedModel>),
+    /// Where the files of a model are.
+    Folder {
+        /// Their folder.
+        folder: String,
+        /// Those that the model needs, by their paths in it.
+        files: Vec<String>,
+    },
     /// How far long work has come.
     Progress {
         /// The phase's name.

@@ -46,6 +46,15 @@ pub enum Request {
         /// What the server's settings say.
         settings: Settings,
     },
+    /// Where the files of a model are. They are brought here if they are elsewhere, and not loaded.
+    Locate {
+        /// The model.
+        model: ModelSpec,
+        /// Shown to the hub.
+        token: Option<String>,
+        /// What the server's settings say.
+        settings: Settings,
+    },
     /// Drops every loaded form of a model.
     Unload {
         /// Its name.
@@ -62,7 +71,10 @@ impl Request {
     #[must_use]
     pub fn model(&self) -> Option<&ModelSpec> {
         match self {
-            Self::Embed { model, .. } | Self::Rank { model, .. } | Self::Load { model, .. } => Some(model),
+            Self::Embed { model, .. }
+            | Self::Rank { model, .. }
+            | Self::Load { model, .. }
+            | Self::Locate { model, .. } => Some(model),
             Self::Texts(_) | Self::Unload { .. } | Self::Models | Self::Ping => None,
         }
     }

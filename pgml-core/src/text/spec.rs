@@ -15,6 +15,8 @@ pub struct ModelSpec {
     pub dtype: Option<String>,
     /// How its weights are quantised: `int8`; not at all when absent.
     pub quantization: Option<String>,
+    /// The folder of its files, of a model that a database stores; looked for by name when absent.
+    pub folder: Option<String>,
 }
 
 impl ModelSpec {

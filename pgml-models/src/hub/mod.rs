@@ -33,7 +33,7 @@ mod retry;
 mod settings;
 pub mod size;
 #[cfg(feature = "hub")]
-mod snapshot;
+pub mod snapshot;
 #[cfg(feature = "hub")]
 mod watch;
 

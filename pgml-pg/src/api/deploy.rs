@@ -1,8 +1,9 @@
 //! `pgml.deploy`, and dropping, exporting and importing of models.
 
-use pgml_core::{Result, bail};
+use pgml_core::{Result, Task, bail};
 use pgml_store::catalog::{self, ModelRow, Privilege, Strategy};
 use pgml_store::files;
+use pgml_store::transformers::ALGORITHM;
 use pgrx::prelude::*;
 
 use crate::labels::EnumLabel;
@@ -10,7 +11,7 @@ use crate::owner::as_owner;
 use crate::privilege::Role;
 use crate::report::{Report, SqlResult, sql};
 use crate::spi_port::SpiPort;
-use crate::{message, transfer};
+use crate::{message, transfer, transformers};
 
 type DeployResult = TableIterator<'static, (name!(project, String), name!(strategy, String), name!(algorithm, String))>;
 
@@ -28,10 +29,18 @@ fn deploy_model(model_id: i64) -> SqlResult<DeployResult> {
         let model = catalog::model(&mut SpiPort::new(), model_id)?;
         // Loaded first, from its rows: what cannot predict, or could not on another server, must not go live. A model that
         // this statement has just imported can.
-        files::load(&mut SpiPort::new(), &model, None, &pgml_models::algorithm)?;
+        check(&model)?;
         deploy(&model, Strategy::Specific)
     })
     .report()
+}
+
+/// Reads all of a model from its rows.
+fn check(model: &ModelRow) -> Result<()> {
+    if model.algorithm == ALGORITHM && model.task == Task::Embedding {
+        return transformers::check(model.id);
+    }
+    files::load(&mut SpiPort::new(), model, None, &pgml_models::algorithm).map(drop)
 }
 
 #[pg_extern(sql = false)]

@@ -1,4 +1,4 @@
-//! `pgml.embed` and `pgml.rank`.
+//! `pgml.embed`, `pgml.rank`, and the import of their models.
 
 use pgml_core::text::RankArgs;
 use pgml_core::{Hyperparams, Result};
@@ -9,7 +9,7 @@ use pgrx::{Array, JsonB};
 use crate::array::ArrayOut;
 use crate::encoding::{to_server, to_utf8};
 use crate::report::{SqlResult, sql};
-use crate::worker;
+use crate::{transformers, worker};
 
 /// Texts in the database's encoding: pgrx's own conversion to `&str` knows UTF-8 alone.
 type Texts<'a> = Array<'a, &'a [u8]>;
@@ -28,6 +28,11 @@ fn embed(transformer: &str, text: &[u8], kwargs: JsonB) -> SqlResult<ArrayOut<f3
         let vectors = worker::embed(transformer, &[text], &kwargs.0)?;
         Ok(ArrayOut::from_values(&vectors[0]))
     })
+}
+
+#[pg_extern(sql = false)]
+fn import_transformer(transformer: &str) -> SqlResult<i64> {
+    sql(|| transformers::import(transformer))
 }
 
 /// One row per text, in order; NULL for NULL.

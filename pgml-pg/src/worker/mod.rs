@@ -13,7 +13,7 @@ mod settings;
 mod socket;
 mod supervisor;
 
-pub use requests::{embed, load, models, object, rank, unload};
+pub use requests::{embed, load, locate, models, object, rank, unload};
 
 use pgml_core::frames::VERSION;
 

@@ -1,12 +1,15 @@
 //! What SQL asks of the program.
 
+use std::path::PathBuf;
+
 use pgml_core::frames::{LoadedModel, PIECE_BYTES, Reply, Request};
-use pgml_core::text::{EmbedArgs, RankArgs, Ranked, rank_order};
+use pgml_core::text::{EmbedArgs, ModelSpec, RankArgs, Ranked, rank_order};
 use pgml_core::{ErrorKind, Hyperparams, Result, bail};
 use serde_json::{Map, Value};
 
 use super::client::{call, call_if_running};
 use super::settings;
+use crate::transformers;
 
 /// One vector per text, in order.
 ///
@@ -15,12 +18,10 @@ use super::settings;
 pub fn embed(transformer: &str, texts: &[&str], kwargs: &Value) -> Result<Vec<Vec<f32>>> {
     let args = EmbedArgs::from_json("embed", object(kwargs)?)?;
     settings::check(transformer)?;
-    let request = Request::Embed {
-        model: args.spec(transformer),
-        args: kwargs.to_string(),
-        texts: texts.len() as u64,
-        settings: settings::current(),
-    };
+    let mut model = args.spec(transformer);
+    transformers::resolve(&mut model)?;
+    let request =
+        Request::Embed { model, args: kwargs.to_string(), texts: texts.len() as u64, settings: settings::current() };
     let mut vectors: Vec<Vec<f32>> = Vec::with_capacity(texts.len());
     call(&request, &mut pieces(texts), &mut |reply| match reply {
         Reply::Vectors { dimensions, values } => {
@@ -47,8 +48,10 @@ pub fn rank(
     kwargs: &Value,
 ) -> Result<Vec<Ranked>> {
     settings::check(transformer)?;
+    let mut model = args.spec(transformer);
+    transformers::resolve(&mut model)?;
     let request = Request::Rank {
-        model: args.spec(transformer),
+        model,
         args: kwargs.to_string(),
         query: query.to_owned(),
         documents: documents.len() as u64,
@@ -68,12 +71,13 @@ pub fn rank(
     Ok(rank_order(&scores, args.top_k))
 }
 
-/// Loads a model before it is needed; with `refresh`, accepts what its name means now.
+/// Loads a model before it is needed; with `refresh`, accepts what its name means now on the hub, whatever the database
+/// stores.
 ///
 /// # Errors
 /// As [`embed`].
 pub fn load(transformer: &str, task: &str, kwargs: &Value, refresh: bool) -> Result<()> {
-    let (model, token, rank) = match task {
+    let (mut model, token, rank) = match task {
         "embed" => {
             let args = EmbedArgs::from_json("embed", object(kwargs)?)?;
             (args.spec(transformer), args.token, false)
@@ -93,8 +97,31 @@ pub fn load(transformer: &str, task: &str, kwargs: &Value, refresh: bool) -> Res
         }
     };
     settings::check(transformer)?;
+    if !refresh {
+        transformers::resolve(&mut model)?;
+    }
     let request = Request::Load { model, rank, token, refresh, settings: settings::current() };
     call(&request, &mut std::iter::empty(), &mut |_| unexpected()).map(drop)
+}
+
+/// Where the files of a model are, which are brought here if need be, whatever the database stores: their folder, and the
+/// paths in it of those that the model needs.
+///
+/// # Errors
+/// As [`embed`].
+pub fn locate(transformer: &str) -> Result<(PathBuf, Vec<String>)> {
+    settings::check(transformer)?;
+    let model = ModelSpec::named(transformer);
+    let request = Request::Locate { model, token: None, settings: settings::current() };
+    let mut place = None;
+    call(&request, &mut std::iter::empty(), &mut |reply| match reply {
+        Reply::Folder { folder, files } => {
+            place = Some((folder.into(), files));
+            Ok(())
+        }
+        _ => unexpected(),
+    })?;
+    place.map_or_else(unexpected, Ok)
 }
 
 /// Drops every loaded form of a model; how many there were.

@@ -14,7 +14,7 @@ pub use drops::{drop_model, drop_project};
 pub use grants::{
     Grants, PUBLIC, Privilege, grants_by_id, grants_of_model, grants_of_project, lock_grants, store_grants,
 };
-pub use models::{ModelRow, NewModel, insert_model, model, next_model_id};
+pub use models::{ModelRow, NewModel, insert_model, insert_transformer, model, next_model_id};
 pub use projects::{Project, find_or_create_project, find_project, list_projects, project, unknown_project};
 pub use snapshots::{NewSnapshot, Snapshot, analyse_snapshot, insert_snapshot, newest_snapshot};
 

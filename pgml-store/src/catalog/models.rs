@@ -1,10 +1,10 @@
 //! Rows of `pgml.models`.
 
 use pgml_core::{Error, ErrorKind, Result, Task};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::only;
-use crate::{Artifact, Port, Row, files, queries};
+use crate::{Artifact, Port, Row, files, queries, transformers};
 
 /// A model that is about to be stored, besides its bytes.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +112,34 @@ pub fn insert_model(port: &mut dyn Port, id: i64, new: &NewModel, artifact: &Art
         ],
     )?;
     files::write(port, id, artifact)
+}
+
+/// Stores the row of a transformer under the reserved `id`; its files are stored besides. Rows of transformers look as
+/// PostgresML's client SDK writes them.
+///
+/// # Errors
+/// Whatever the database says.
+pub fn insert_transformer(port: &mut dyn Port, id: i64, project_id: i64, name: &str) -> Result<()> {
+    let (none, empty) = (None::<&str>, json!({}));
+    port.execute(
+        queries::MODEL_INSERT,
+        &[
+            &id,
+            &project_id,
+            &None::<i64>,
+            &1_i32,
+            &transformers::ALGORITHM,
+            &"rust",
+            &json!({"name": name}),
+            &None::<Value>,
+            &none,
+            &empty,
+            &empty,
+            &None::<i32>,
+            &None::<Value>,
+        ],
+    )?;
+    Ok(())
 }
 
 /// The model of this id.

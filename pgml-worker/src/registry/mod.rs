@@ -6,6 +6,7 @@ mod room;
 mod task;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -101,13 +102,19 @@ impl Registry {
     pub fn get(&self, wanted: &Wanted<'_>, connection: &mut Connection) -> Result<Arc<Model>, Stop> {
         let asked = self.asked(wanted)?;
         self.0.lock().settings.clone_from(wanted.settings);
-        loop {
-            match self.try_get(&asked, wanted, connection) {
-                // Those who had asked for it went away just before this caller came.
-                Err(Stop::Failed(error)) if error.kind() == ErrorKind::Cancelled => {}
-                outcome => return outcome,
-            }
-        }
+        until_not_cancelled(|| self.try_get(&asked, wanted, connection))
+    }
+
+    /// The files of the model that a request asks for, fetched if they are not here: their folder, and the paths in it of
+    /// those that the model needs.
+    ///
+    /// # Errors
+    /// As [`Registry::get`]; nothing is loaded.
+    pub fn locate(&self, wanted: &Wanted<'_>, connection: &mut Connection) -> Result<(PathBuf, Vec<String>), Stop> {
+        let asked = self.asked(wanted)?;
+        let found = until_not_cancelled(|| self.found(&asked, wanted, connection))?;
+        let files = self.0.models.files(&found)?;
+        Ok((found.folder, files))
     }
 
     /// What a request asks for: the settings' device where it names none.
@@ -128,11 +135,15 @@ impl Registry {
         if let Some(model) = self.0.lock().known(asked) {
             return Ok(model);
         }
-        let found = match self.0.models.find(&asked.spec, wanted.settings)? {
-            Some(found) => found,
-            None => self.0.fetching(asked, wanted).wait(connection)?,
-        };
+        let found = self.found(asked, wanted, connection)?;
         self.0.loading(asked.key(found), asked).wait(connection)
+    }
+
+    fn found(&self, asked: &Asked, wanted: &Wanted<'_>, connection: &mut Connection) -> Result<Found, Stop> {
+        match self.0.models.find(&asked.spec, wanted.settings)? {
+            Some(found) => Ok(found),
+            None => self.0.fetching(asked, wanted).wait(connection),
+        }
     }
 
     /// Drops every form of a model; how many there were. Requests under way keep theirs to the end.
@@ -212,12 +223,13 @@ impl State {
         }
     }
 
-    /// Drops the forms of a model that were loaded from other files than those that its name means now.
+    /// Drops the forms of a model that were loaded from other files than those that its name means now. What a database
+    /// stores under that name stays.
     fn drop_other_files(&mut self, name: &str, now: &Found) {
-        self.slots.retain(|key, slot| {
-            key.spec.name != name || key.found.folder == now.folder || matches!(slot, Slot::Loading(..))
-        });
-        self.known.retain(|asked, key| asked.spec.name != name || key.found.folder == now.folder);
+        let stays =
+            |spec: &ModelSpec, found: &Found| spec.name != name || spec.folder.is_some() || found.folder == now.folder;
+        self.slots.retain(|key, slot| stays(&key.spec, &key.found) || matches!(slot, Slot::Loading(..)));
+        self.known.retain(|asked, key| stays(&asked.spec, &key.found));
     }
 
     /// Forgets the names of models that are not in memory.
@@ -229,5 +241,15 @@ impl State {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those who had asked for the same may go away just before this caller comes; then its turn is next.
+fn until_not_cancelled<T>(mut work: impl FnMut() -> Result<T, Stop>) -> Result<T, Stop> {
+    loop {
+        match work() {
+            Err(Stop::Failed(error)) if error.kind() == ErrorKind::Cancelled => {}
+            outcome => return outcome,
+        }
     }
 }
