@@ -99,3 +99,22 @@ fn a_prompt_stands_in_front_and_an_unknown_prompt_name_is_an_error() {
     let error = model.embed(&["a cat"], &args(None, Some("query")), &run).expect_err("no such prompt");
     assert_eq!(error.message(), "unknown prompt of this model \"query\"");
 }
+
+#[cfg(feature = "hub")]
+#[expect(dead_code, reason = "a test has no arguments for the example's main")]
+#[path = "../examples/search.rs"]
+mod search;
+
+#[cfg(feature = "hub")]
+#[test]
+fn the_example_finds_what_is_meant() {
+    let lines = [
+        "PostgreSQL replays its write-ahead log after a crash.",
+        "Bake the bread for forty minutes until it is golden.",
+        "A random forest averages many decision trees.",
+    ];
+    let found = search::nearest(&folder(), "How do I make a loaf?", &lines).expect("finds");
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[0].1, lines[1]);
+    assert!(found[0].0 > found[1].0 + 0.1 && found[1].0 >= found[2].0, "{found:?}");
+}
