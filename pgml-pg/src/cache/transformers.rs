@@ -6,6 +6,7 @@ use pgml_core::Result;
 use pgml_store::transformers;
 
 use super::*;
+use crate::owner::catalog_relation;
 
 /// What a session remembers of stored transformers, as it does of models.
 #[derive(Default)]
@@ -46,6 +47,9 @@ pub fn stored_transformer(name: &str) -> Result<Option<PathBuf>> {
 }
 
 fn deployed_id(name: &str, key: Option<SnapshotKey>) -> Result<Option<i64>> {
+    if !anything_is_deployed()? {
+        return Ok(None);
+    }
     let remembered = SESSION.with_borrow(|session| session.transformers.deployed.get(name).copied());
     if let (Some((id, made_under)), Some(key)) = (remembered, key)
         && key.is_not_older_than(&made_under)
@@ -58,6 +62,19 @@ fn deployed_id(name: &str, key: Option<SnapshotKey>) -> Result<Option<i64>> {
         SESSION.with_borrow_mut(|session| session.transformers.deployed.insert(name.to_owned(), (id, key)));
     }
     Ok(id)
+}
+
+/// Whether anything is deployed in this database, or was. The query for one name leaves half a megabyte of caches in each
+/// session; where nothing is deployed, the length of a table answers for all names.
+fn anything_is_deployed() -> Result<bool> {
+    let deployments = catalog_relation(c"deployments")?;
+    // SAFETY: in a transaction; the table is closed here, and its lock is kept as any reader keeps it.
+    unsafe {
+        let table = pg_sys::table_open(deployments, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        let blocks = pg_sys::RelationGetNumberOfBlocksInFork(table, pg_sys::ForkNumber::MAIN_FORKNUM);
+        pg_sys::table_close(table, pg_sys::NoLock as pg_sys::LOCKMODE);
+        Ok(blocks > 0)
+    }
 }
 
 /// The folder of model `id`, made if it is not there.
