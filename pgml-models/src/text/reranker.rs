@@ -125,7 +125,7 @@ fn check_modules(folder: &Path) -> Result<()> {
 fn load_checkpoint(folder: &Path, config: &Value, placement: &Placement) -> Result<(Box<dyn TextEncoder>, Head)> {
     let architecture = transformers::of_config(config)?;
     let Some(load_head) = architecture.head else {
-        bail!(NotSupported, "models of type \"{}\" cannot rank here", architecture.model_types[0]);
+        bail!(NotSupported, "models of type {} cannot rank here", config["model_type"]);
     };
     let n = n_labels(config)?;
     if n != 1 {
