@@ -148,6 +148,15 @@ impl Dataset {
         Ok(self)
     }
 
+    /// Puts `target` in the place of all targets, for algorithms that learn several one after another.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongDimension`](crate::ErrorKind::WrongDimension) when its length is not the number of rows.
+    pub fn with_only_target(mut self, target: Vec<f64>) -> Result<Self> {
+        self.targets.clear();
+        self.with_target(target)
+    }
+
     /// Adds class indices `0..n_classes` as the target.
     ///
     /// # Errors

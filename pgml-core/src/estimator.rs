@@ -72,7 +72,8 @@ pub struct Imported<M> {
 /// A trained model. Immutable; shared by threads.
 ///
 /// `predict_into` writes, per row: the value (regression, one per target), the class index (classification), the
-/// cluster (clustering) or the first component (decomposition).
+/// cluster (clustering; −1 for a row that belongs to none), the first component (decomposition), or −1 for an anomaly and
+/// 1 for any other row (anomaly detection, as scikit-learn).
 pub trait Model: Send + Sync {
     /// How many features a row has.
     fn n_features(&self) -> usize;
@@ -107,6 +108,11 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// How strange rows are, for anomaly detection.
+    fn anomaly_detector(&self) -> Option<&dyn AnomalyDetector> {
+        None
+    }
+
     /// Metrics that only the model knows, such as explained variance.
     fn own_metrics(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
@@ -133,6 +139,16 @@ pub trait Transform {
     /// # Errors
     /// [`ErrorKind::WrongDimension`] when `rows` or `out` have the wrong shape.
     fn transform_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()>;
+}
+
+/// A model that tells strange rows from others.
+pub trait AnomalyDetector {
+    /// Writes one score per row: the greater, the stranger. Above 0 exactly where the prediction is −1, an anomaly: it is
+    /// scikit-learn's `decision_function` with the sign turned.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongDimension`] when `rows` or `out` have the wrong shape.
+    fn anomaly_score_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()>;
 }
 
 /// Checks the shapes that every prediction checks.

@@ -39,7 +39,7 @@ pub mod vector;
 
 pub use dataset::{Dataset, Feature, Floats};
 pub use error::{Error, ErrorKind, Result};
-pub use estimator::{Algorithm, Classifier, Entry, Estimator, Model, Transform, find_algorithm};
+pub use estimator::{Algorithm, AnomalyDetector, Classifier, Entry, Estimator, Model, Transform, find_algorithm};
 pub use hyperparams::Hyperparams;
 pub use labels::Labels;
 pub use matrix::MatrixRef;

@@ -32,6 +32,7 @@ pub fn score(model: &dyn Model, held_out: &HeldOut, task: Task, run: &Run) -> Re
             Ok(metrics::regression(&targets, &predictions))
         }
         Task::Classification => classification(model, held_out, run),
+        Task::AnomalyDetection => Ok(vec![("anomaly_share", anomaly_share(model, &held_out.rows, run)?)]),
         Task::Clustering => Ok(vec![("silhouette", silhouette(model, &held_out.rows, run)?)]),
         _ => Ok(model.own_metrics()),
     }
@@ -51,6 +52,12 @@ fn classification(model: &dyn Model, held_out: &HeldOut, run: &Run) -> Result<Me
         metrics.iter_mut().for_each(|(_, value)| *value = f64::NAN);
     }
     Ok(metrics)
+}
+
+/// The share of rows that are anomalies.
+fn anomaly_share(model: &dyn Model, rows: &Dataset, run: &Run) -> Result<f64> {
+    let signs = predictions(model, rows, run)?;
+    Ok(signs.iter().filter(|sign| **sign < 0.0).count() as f64 / signs.len() as f64)
 }
 
 fn silhouette(model: &dyn Model, rows: &Dataset, run: &Run) -> Result<f64> {

@@ -16,7 +16,7 @@ macro_rules! tasks {
         pub enum Task { $($(#[doc = $doc])* $variant),+ }
 
         impl Task {
-            /// Every task, in the order of PostgresML's enum.
+            /// Every task, in the order of PostgresML's enum, then our own.
             pub const ALL: &'static [Task] = &[$(Task::$variant),+];
 
             /// The name with underscores, as stored.
@@ -55,6 +55,8 @@ tasks! {
     TextPairClassification = "text_pair_classification",
     /// Chat.
     Conversation = "conversation",
+    /// Find rows that are unlike the others. PostgresML has no such task.
+    AnomalyDetection = "anomaly_detection",
 }
 
 impl Task {
@@ -67,7 +69,7 @@ impl Task {
     /// Whether training needs labels.
     #[must_use]
     pub fn is_supervised(self) -> bool {
-        !matches!(self, Task::Clustering | Task::Decomposition | Task::Embedding)
+        !matches!(self, Task::Clustering | Task::Decomposition | Task::AnomalyDetection | Task::Embedding)
     }
 
     /// The metric that decides which model is better, and whether a higher value is.
@@ -84,7 +86,8 @@ impl Task {
             Task::Translation | Task::Conversation => ("bleu", true),
             Task::Summarization => ("rouge_ngram_f1", true),
             Task::TextGeneration | Task::Text2text => ("perplexity", false),
-            Task::Embedding => return None,
+            // Without labels nobody knows which rows are anomalies.
+            Task::AnomalyDetection | Task::Embedding => return None,
         })
     }
 }

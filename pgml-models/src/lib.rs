@@ -12,6 +12,7 @@ pub mod kernels;
 pub mod linear_model;
 #[cfg(feature = "transformers")]
 pub mod nn;
+pub mod per_target;
 pub mod solvers;
 #[cfg(feature = "transformers")]
 pub mod text;
@@ -31,8 +32,8 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::lightgbm::Lightgbm>::NEW,
     &Entry::<algorithms::linear::Linear>::NEW,
     &Entry::<algorithms::pca::Pca>::NEW,
-    &Entry::<algorithms::ridge::Ridge>::NEW,
     &Entry::<algorithms::random_forest::RandomForest>::NEW,
+    &Entry::<algorithms::ridge::Ridge>::NEW,
     &Entry::<algorithms::svm::Svm>::NEW,
     &Entry::<algorithms::xgboost::Xgboost>::NEW,
 ];

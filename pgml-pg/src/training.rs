@@ -120,9 +120,10 @@ fn choose_algorithm(name: &str, task: Task) -> Result<&'static dyn Algorithm> {
     let algorithm = pgml_models::algorithm(match (name, task) {
         ("linear", Task::Clustering) => "kmeans",
         ("linear", Task::Decomposition) => "pca",
+        ("linear", Task::AnomalyDetection) => "isolation_forest",
         (name, _) => name,
     })?;
-    if matches!(task, Task::Regression | Task::Classification | Task::Clustering | Task::Decomposition) {
+    if pgml_models::ALGORITHMS.iter().any(|algorithm| algorithm.tasks().contains(&task)) {
         if !algorithm.tasks().contains(&task) {
             let others = pgml_models::ALGORITHMS.iter().filter(|a| a.tasks().contains(&task)).map(|a| a.name());
             return Err(Error::new(ErrorKind::NotSupported, format!("{} does not support {task}", algorithm.name()))

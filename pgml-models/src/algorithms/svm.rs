@@ -67,7 +67,7 @@ impl Estimator for Svm {
 
     fn fit(params: &SvmParams, data: &Dataset, task: Task, run: &Run) -> Result<SvmModel> {
         let other_tasks: &[&str] = match task {
-            Task::Regression => &["class_weight", "break_ties", "probability"],
+            Task::Regression => &["class_weight", "break_ties", "probability", "random_state"],
             _ => &["epsilon"],
         };
         refuse_other_tasks(Self::NAME, params, task, other_tasks)?;

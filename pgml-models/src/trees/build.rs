@@ -50,6 +50,8 @@ pub struct SourceTree<T, V> {
     pub values: Vec<V>,
     /// The first output that leaf values are added to.
     pub output: usize,
+    /// The weight of the training rows in each node, which explanations need; empty where nobody knows.
+    pub covers: Vec<f32>,
 }
 
 /// Lays trees out flat, one after another.
@@ -66,6 +68,8 @@ pub struct FlatBuilder<T, V> {
     values: Vec<V>,
     set_words: Vec<u32>,
     set_bounds: Vec<u32>,
+    /// Per node; of use only if every tree has them.
+    covers: Vec<f32>,
 }
 
 impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
@@ -85,6 +89,7 @@ impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
             values: Vec::new(),
             set_words: Vec::new(),
             set_bounds: vec![0],
+            covers: Vec::new(),
         }
     }
 
@@ -119,6 +124,7 @@ impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
             if order.len() > tree.nodes.len() {
                 bail!(Corrupted, "the nodes of tree {} make no tree", self.roots.len() - 1);
             }
+            self.covers.extend(tree.covers.get(source as usize));
             next += 1;
         }
         self.values.extend_from_slice(&tree.values);
@@ -156,7 +162,10 @@ impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
     ///
     /// # Errors
     /// [`ErrorKind::Corrupted`](pgml_core::ErrorKind::Corrupted) when a feature, leaf or output is out of range.
-    pub fn finish(self) -> Result<FlatForest<T, V>> {
+    pub fn finish(mut self) -> Result<FlatForest<T, V>> {
+        if self.covers.len() != self.nodes.len() {
+            self.covers.clear();
+        }
         let forest = FlatForest {
             n_features: self.n_features,
             n_outputs: self.n_outputs,
@@ -168,6 +177,7 @@ impl<T: Scalar, V: Scalar> FlatBuilder<T, V> {
             values: self.values.into(),
             set_words: self.set_words.into(),
             set_bounds: self.set_bounds.into(),
+            covers: self.covers.into(),
             quick: OnceLock::new(),
         };
         forest.with_trees(&self.roots, &self.outputs)

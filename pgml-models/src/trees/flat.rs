@@ -154,6 +154,8 @@ pub struct FlatForest<T, V> {
     /// Category sets, 32 categories per word; set `i` is `words[bounds[i]..bounds[i + 1]]`.
     pub(super) set_words: Shared<u32>,
     pub(super) set_bounds: Shared<u32>,
+    /// Per node: the weight of its training rows; empty where nobody knows.
+    pub(super) covers: Shared<f32>,
     /// The form for many rows, made when they first come.
     pub(super) quick: OnceLock<Option<Box<QuickForest<T, V>>>>,
 }
@@ -195,6 +197,7 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
             + self.values.private_bytes()
             + self.set_words.private_bytes()
             + self.set_bounds.private_bytes()
+            + self.covers.private_bytes()
             + self.quick.get().and_then(Option::as_deref).map_or(0, QuickForest::bytes)
     }
 

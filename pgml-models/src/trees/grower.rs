@@ -114,9 +114,9 @@ impl<C: Criterion> Grower<'_, C> {
         items.iter().for_each(|item| self.criterion.add(*item, total));
         let score = self.criterion.score(total);
         let node = self.tree.nodes.len() as u32;
-        self.tree.nodes.push(Node { branch: None, n_rows: (end - start) as u32, score });
-        self.criterion.leaf(total, &mut self.tree.values);
         let weight = self.criterion.weight(total);
+        self.tree.nodes.push(Node { branch: None, n_rows: (end - start) as u32, weight, score });
+        self.criterion.leaf(total, &mut self.tree.values);
         if node == 0 {
             self.tree.weight = weight;
         }

@@ -25,7 +25,7 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         let words_per_node = size_of::<Node<T>>() / size_of::<T::Word>();
         const { assert!(size_of::<Node<T>>() == size_of::<T>() + 8, "nodes have no padding") };
         let Some(nodes) = self.nodes.cast::<T::Word>() else { bail!(Internal, "nodes are no words") };
-        parts
+        let mut parts = parts
             .with("tree_roots", self.trees.iter().map(|t| t.root).collect())
             .with("tree_outputs", self.trees.iter().map(|t| t.output).collect())
             .with_shared("tree_nodes", vec![self.nodes.len(), words_per_node], nodes)
@@ -33,8 +33,11 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
             .with_shared("tree_aux", vec![self.aux.len()], self.aux.clone())
             .with_shared("tree_values", vec![self.values.len()], self.values.clone())
             .with_shared("tree_set_words", vec![self.set_words.len()], self.set_words.clone())
-            .with_shared("tree_set_bounds", vec![self.set_bounds.len()], self.set_bounds.clone())
-            .with_meta("tree_shape", &shape)
+            .with_shared("tree_set_bounds", vec![self.set_bounds.len()], self.set_bounds.clone());
+        if !self.covers.is_empty() {
+            parts = parts.with_shared("tree_covers", vec![self.covers.len()], self.covers.clone());
+        }
+        parts.with_meta("tree_shape", &shape)
     }
 
     /// Reads what [`FlatForest::encode`] wrote, without copying what can be used where it is.
@@ -57,6 +60,7 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
             values: parts.shared("tree_values")?,
             set_words: parts.shared("tree_set_words")?,
             set_bounds: parts.shared("tree_set_bounds")?,
+            covers: stored_covers(parts, n_nodes)?,
             quick: OnceLock::new(),
         };
         let roots = parts.array::<u32>("tree_roots")?;
@@ -141,6 +145,18 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
             bail!(Corrupted, "category sets do not cover their {} words", self.set_words.len());
         }
         Ok(())
+    }
+}
+
+/// The weights of nodes, which models of earlier releases do not have.
+fn stored_covers(parts: &Parts, n_nodes: usize) -> Result<Shared<f32>> {
+    if !parts.arrays.contains_key("tree_covers") {
+        return Ok(Vec::new().into());
+    }
+    let covers = parts.shared_of::<f32>("tree_covers", n_nodes)?;
+    match covers.iter().find(|cover| !cover.is_finite() || **cover < 0.0) {
+        Some(bad) => bail!(Corrupted, "a node has training rows of the weight {bad}"),
+        None => Ok(covers),
     }
 }
 

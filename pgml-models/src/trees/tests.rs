@@ -41,7 +41,7 @@ fn random_tree(
             SourceNode::Split { feature, test: random_test(rng, special), missing_left: rng.bool(), left, right };
     }
     let values = (0..n_leaves as usize * width).map(|_| rng.f64() - 0.5).collect();
-    SourceTree { nodes, values, output }
+    SourceTree { nodes, values, output, covers: Vec::new() }
 }
 
 fn in_set(set: &[u32], category: i64) -> bool {
@@ -131,7 +131,7 @@ fn narrowed(tree: &SourceTree<f64, f64>) -> SourceTree<f32, f32> {
         }
     };
     let values = tree.values.iter().map(|v| *v as f32).collect();
-    SourceTree { nodes: tree.nodes.iter().map(node).collect(), values, output: tree.output }
+    SourceTree { nodes: tree.nodes.iter().map(node).collect(), values, output: tree.output, covers: Vec::new() }
 }
 
 /// Sums with every set of instructions that this machine has, and on foot.
@@ -189,7 +189,7 @@ fn a_threshold_of_infinity_lets_infinity_pass() {
         SourceNode::Leaf(0),
         SourceNode::Leaf(1),
     ];
-    let forest = forest(&[SourceTree { nodes, values: vec![1.0, 2.0], output: 0 }], 1, 1);
+    let forest = forest(&[SourceTree { nodes, values: vec![1.0, 2.0], output: 0, covers: Vec::new() }], 1, 1);
     let mut out = [0.0; 2];
     forest.add_leaves(&[f64::INFINITY, 0.0, 0.0, 0.0, 0.0, f64::NAN, 0.0, 0.0, 0.0, 0.0], &mut out);
     assert_eq!(out, [1.0, 2.0]);
@@ -206,7 +206,7 @@ fn nodes_that_make_no_tree_are_refused() {
         vec![split(1, 2), SourceNode::Leaf(0), SourceNode::Leaf(5)],
     ] {
         let mut builder = FlatBuilder::<f64, f64>::new(1, 1, 1);
-        let tree = SourceTree { nodes, values: vec![1.0], output: 0 };
+        let tree = SourceTree { nodes, values: vec![1.0], output: 0, covers: Vec::new() };
         let error = builder.push(&tree).and_then(|()| builder.finish().map(drop)).expect_err("no tree");
         assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
     }
@@ -214,7 +214,7 @@ fn nodes_that_make_no_tree_are_refused() {
 
 #[test]
 fn a_stored_number_of_outputs_that_no_memory_holds_is_refused() {
-    let tree = SourceTree { nodes: vec![SourceNode::Leaf(0)], values: vec![1.0], output: 0 };
+    let tree = SourceTree { nodes: vec![SourceNode::Leaf(0)], values: vec![1.0], output: 0, covers: Vec::new() };
     let parts = forest(&[tree], 1, 1).encode(Parts::new()).expect("parts");
     let parts = parts.with_meta("tree_shape", &[1_usize, 1 << 50, 1]).expect("meta");
     let error = FlatForest::<f64, f64>::decode(&parts).expect_err("a petabyte per row");

@@ -9,6 +9,8 @@ pub struct Node {
     pub branch: Option<Branch>,
     /// How many rows it has.
     pub n_rows: u32,
+    /// What they weigh.
+    pub weight: f64,
     /// How well it would fit its rows as a leaf; see [`Criterion::score`](super::criterion::Criterion::score).
     pub score: f64,
 }
@@ -99,10 +101,11 @@ impl Tree {
     #[must_use]
     pub fn to_source(&self) -> SourceTree<f32, f64> {
         let n_values = self.values.len() / self.nodes.len();
-        let mut source = SourceTree { nodes: Vec::new(), values: Vec::new(), output: 0 };
+        let mut source = SourceTree { nodes: Vec::new(), values: Vec::new(), output: 0, covers: Vec::new() };
         // `order[i]` is the node that becomes node `i`.
         let mut order = vec![0_u32];
         while let Some(&at) = order.get(source.nodes.len()) {
+            source.covers.push(self.nodes[at as usize].weight as f32);
             let node = match self.nodes[at as usize].branch {
                 None => {
                     let leaf = source.values.len() / n_values;
@@ -128,10 +131,11 @@ mod tests {
 
     /// A root with a leaf and a branch of two leaves, which gains `gain`.
     fn tree(gain: f64) -> Tree {
-        let leaf = |score| Node { branch: None, n_rows: 1, score };
+        let leaf = |score| Node { branch: None, n_rows: 1, weight: 1.0, score };
         let inner = |left, score| Node {
             branch: Some(Branch { feature: 0, threshold: left as f32, missing_left: false, left, right: left + 1 }),
             n_rows: 2,
+            weight: 2.0,
             score,
         };
         let nodes = vec![inner(1, 0.0), leaf(5.0), inner(3, 5.0), leaf(5.0), leaf(gain)];

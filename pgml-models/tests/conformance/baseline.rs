@@ -11,6 +11,7 @@ pub fn it_beats_the_trivial_baseline(subject: &Subject) -> Finding {
         Task::Classification => ["iris", "breast_cancer"].into_iter().try_for_each(|set| tells_classes(subject, set)),
         Task::Clustering => separates_irises(subject),
         Task::Decomposition => keeps_the_variance(subject),
+        Task::AnomalyDetection => finds_strangers(subject),
         other => Err(format!("there is no baseline for {other}")),
     }
 }
@@ -71,6 +72,21 @@ fn keeps_the_variance(subject: &Subject) -> Finding {
         }
     }
     Ok(())
+}
+
+/// Ten rows far from two hundred others are stranger than nearly all of them; a coin would place half of them so.
+fn finds_strangers(subject: &Subject) -> Finding {
+    let mut rows = data::synthetic(subject.task, 200, 3).to_rows();
+    rows.extend((0..10).flat_map(|i| [6.0 + f64::from(i), -7.0 - 2.0 * f64::from(i % 4), 8.0 + f64::from(i % 3)]));
+    let data = Dataset::from_rows(&rows, 3).map_err(|e| e.to_string())?;
+    let model = subject.fit(&data)?;
+    let detector = model.anomaly_detector().ok_or("has no anomaly scores")?;
+    let mut scores = vec![0.0; data.n_rows()];
+    let matrix = MatrixRef::new(&rows, 3).map_err(|e| e.to_string())?;
+    detector.anomaly_score_into(matrix, &mut scores).map_err(|e| e.to_string())?;
+    let is_stranger: Vec<f64> = (0..scores.len()).map(|row| f64::from(u8::from(row >= 200))).collect();
+    let auc = metrics::roc_auc(&is_stranger, &scores, 1.0);
+    if auc > 0.95 { Ok(()) } else { Err(format!("the area under the curve is {auc:.3}")) }
 }
 
 fn variance(values: &[f64]) -> f64 {

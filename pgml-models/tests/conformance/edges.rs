@@ -128,13 +128,26 @@ pub fn predicts_well_formed(subject: &Subject, data: &Dataset, model: &dyn pgml_
         return if data.require_finite().is_err() { Ok(()) } else { Err("refuses what it learnt".to_owned()) };
     };
     answers.expect_finite()?;
-    let limit = match subject.task {
-        Task::Classification => data.n_classes() as f64,
-        Task::Clustering => data.n_rows() as f64,
+    let numbers = match subject.task {
+        Task::Classification => 0..data.n_classes() as i64,
+        // A row that belongs to no cluster is in cluster −1.
+        Task::Clustering => -1..data.n_rows() as i64,
+        Task::AnomalyDetection => return anomalies_score_above_zero(&answers),
         _ => return Ok(()),
     };
-    match answers.predictions().iter().find(|p| p.fract() != 0.0 || !(0.0..limit).contains(*p)) {
-        Some(bad) => Err(format!("predicts {bad}, which is no whole number in 0..{limit}")),
+    match answers.predictions().iter().find(|p| p.fract() != 0.0 || !numbers.contains(&(**p as i64))) {
+        Some(bad) => Err(format!("predicts {bad}, which is no whole number in {numbers:?}")),
+        None => Ok(()),
+    }
+}
+
+fn anomalies_score_above_zero(answers: &Answers) -> Finding {
+    let Some((_, scores)) = answers.parts.iter().find(|(what, _)| *what == "anomaly score") else {
+        return Err("has no anomaly scores".to_owned());
+    };
+    let agree = |(sign, score): (&f64, &f64)| *sign == if *score > 0.0 { -1.0 } else { 1.0 };
+    match answers.predictions().iter().zip(scores).find(|pair| !agree(*pair)) {
+        Some((sign, score)) => Err(format!("predicts {sign} where the anomaly score is {score}")),
         None => Ok(()),
     }
 }

@@ -31,6 +31,7 @@ pub enum Fault {
     IgnoresWeights,
     LearnsFromWhatItWatches,
     KeepsItsMemory,
+    IgnoresItsParameters,
 }
 
 macro_rules! samples {
@@ -58,6 +59,7 @@ samples! {
     WEIGHTLESS = 13: IgnoresWeights,
     WATCHES = 14: LearnsFromWhatItWatches,
     KEEPS = 15: KeepsItsMemory,
+    IDLE = 16: IgnoresItsParameters,
 }
 
 /// The algorithm without a fault.
@@ -90,17 +92,18 @@ pub static FAULTS: &[(&[&dyn Algorithm], &[&str])] = &[
     (WEIGHTLESS, &["weights_change_what_is_learnt_or_are_refused"]),
     (WATCHES, &["rows_to_watch_are_not_learnt_from_without_being_asked"]),
     (KEEPS, &["reserved_memory_is_given_back", "a_tight_memory_budget_is_an_error_or_enough"]),
+    (IDLE, &["every_parameter_has_an_effect"]),
 ];
 
 pgml_core::hyperparams! {
     /// Parameters of the sample.
     pub struct SampleParams {
-        /// Share of the range that a step is wide.
+        /// How far what is learnt is pulled towards what says nothing.
         smoothing: f64 = 1e-6, range: above(0.0), aliases: ["epsilon"];
         /// How differences are measured.
-        metric: String = "squared".to_owned(), choices: ["squared", "absolute"];
+        metric: String = "squared".to_owned(), choices: ["squared", "absolute"], no_effect: true;
         /// Most rows that are looked at; all when null.
-        max_rows: Option<u32> = None, range: at_least(1.0);
+        max_rows: Option<u32> = None, range: at_least(1.0), no_effect: true;
     }
 }
 
@@ -148,9 +151,10 @@ impl<const CODE: u8> Estimator for Sample<CODE> {
             std::mem::forget(run.reserve(100, "the sample")?);
         }
         let data = data.validation().filter(|_| fault == Fault::LearnsFromWhatItWatches).unwrap_or(data);
+        let params = if fault == Fault::IgnoresItsParameters { &SampleParams::default() } else { params };
         let mut weights = match task {
             Task::Classification => class_weights(params, data, run)?,
-            _ => line(data, run)?,
+            _ => line(params, data, run)?,
         };
         if fault == Fault::LearnsNothing {
             weights.fill(0.0);
@@ -202,7 +206,7 @@ fn moments(values: &Floats) -> (f64, f64) {
 }
 
 /// The least-squares line through the feature that explains most.
-fn line(data: &Dataset, run: &Run) -> Result<Vec<f64>> {
+fn line(params: &SampleParams, data: &Dataset, run: &Run) -> Result<Vec<f64>> {
     let y = data.target()?;
     let (y_mean, _) = moments(&Floats::F64(y.to_vec()));
     let mut best = (0.0, vec![0.0, 0.0, y_mean]);
@@ -213,7 +217,7 @@ fn line(data: &Dataset, run: &Run) -> Result<Vec<f64>> {
         let covariance = products.sum::<f64>() / y.len() as f64;
         let explained = covariance * covariance / variance;
         if variance > 0.0 && explained > best.0 {
-            let slope = covariance / variance;
+            let slope = covariance / (variance * (1.0 + params.smoothing));
             best = (explained, vec![index as f64, slope, y_mean - slope * mean]);
         }
     }

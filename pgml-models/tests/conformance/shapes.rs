@@ -22,6 +22,10 @@ pub fn rows_of_another_width_are_refused(subject: &Subject) -> Finding {
             let result = transformer.transform_into(rows, &mut out);
             expect_wrong_dimension(result, &format!("components of {width} features"))?;
         }
+        if let Some(detector) = model.anomaly_detector() {
+            let result = detector.anomaly_score_into(rows, &mut [0.0; 2]);
+            expect_wrong_dimension(result, &format!("anomaly scores of {width} features"))?;
+        }
     }
     Ok(())
 }
@@ -41,6 +45,10 @@ pub fn outputs_of_another_length_are_refused(subject: &Subject) -> Finding {
         if let Some(transformer) = model.transformer() {
             let result = transformer.transform_into(rows, &mut wrong(2 * transformer.n_components()));
             expect_wrong_dimension(result, "components into the wrong length")?;
+        }
+        if let Some(detector) = model.anomaly_detector() {
+            let result = detector.anomaly_score_into(rows, &mut wrong(2));
+            expect_wrong_dimension(result, "anomaly scores into the wrong length")?;
         }
     }
     Ok(())

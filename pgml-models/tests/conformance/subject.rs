@@ -73,7 +73,7 @@ impl Subject {
 /// Everything a model says about rows, value by value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answers {
-    /// What was asked: predictions, then probabilities, then components.
+    /// What was asked: predictions, then probabilities, components and anomaly scores.
     pub parts: Vec<(&'static str, Vec<f64>)>,
 }
 
@@ -93,6 +93,11 @@ impl Answers {
             let mut components = vec![f64::NAN; rows.n_rows() * transformer.n_components()];
             transformer.transform_into(rows, &mut components)?;
             parts.push(("component", components));
+        }
+        if let Some(detector) = model.anomaly_detector() {
+            let mut scores = vec![f64::NAN; rows.n_rows()];
+            detector.anomaly_score_into(rows, &mut scores)?;
+            parts.push(("anomaly score", scores));
         }
         Ok(Self { parts })
     }

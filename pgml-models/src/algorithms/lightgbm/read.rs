@@ -91,12 +91,16 @@ fn source_tree(block: &Block<'_>, output: usize) -> Result<SourceTree<f64, f64>>
     let n_leaves = block.number::<usize>("num_leaves")?;
     let values = block.numbers::<f64>("leaf_value", n_leaves)?;
     if n_leaves <= 1 {
-        return Ok(SourceTree { nodes: vec![SourceNode::Leaf(0)], values, output });
+        return Ok(SourceTree { nodes: vec![SourceNode::Leaf(0)], values, output, covers: vec![0.0] });
     }
     let splits = Splits::read(block, n_leaves - 1)?;
     let mut nodes = (0..n_leaves - 1).map(|node| splits.node(node)).collect::<Result<Vec<_>>>()?;
     nodes.extend((0..n_leaves as u32).map(SourceNode::Leaf));
-    Ok(SourceTree { nodes, values, output })
+    // Counts of rows, as LightGBM's own explanations take them; files of old versions may lack them.
+    let inner = block.numbers::<f32>("internal_count", n_leaves - 1);
+    let leaves = block.numbers::<f32>("leaf_count", n_leaves);
+    let covers = inner.and_then(|inner| Ok([inner, leaves?].concat())).unwrap_or_default();
+    Ok(SourceTree { nodes, values, output, covers })
 }
 
 /// The arrays of one tree's inner nodes.

@@ -190,7 +190,9 @@ fn source_tree(tree: &Document, width: usize, output: usize, weight: f32) -> Res
             }
         }
     }
-    Ok(SourceTree { nodes, values, output })
+    let covers = tree.numbers("sum_hessian").unwrap_or_default();
+    let covers = if covers.len() == nodes.len() { covers.iter().map(|h| *h as f32).collect() } else { Vec::new() };
+    Ok(SourceTree { nodes, values, output, covers })
 }
 
 impl<'a> Arrays<'a> {

@@ -1,0 +1,134 @@
+//! No parameter is accepted and ignored: each that is not marked so changes the stored model or what it answers.
+
+use pgml_core::hyperparams::ParamSpec;
+use pgml_core::{Dataset, Run, Task};
+use serde_json::{Map, Value, json};
+
+use crate::data;
+use crate::determinism::expect_same_parts;
+use crate::subject::{Answers, Finding, Subject};
+
+/// Parameters that act only together with others, or at values that nobody would guess: algorithm, parameter, what both
+/// fits are given, and the value of the parameter in the second one.
+fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
+    let small = || json!({"alpha": 0.001});
+    vec![
+        ("elastic_net", "max_iter", small(), json!(1)),
+        ("elastic_net", "positive", small(), json!(true)),
+        ("elastic_net", "random_state", json!({"alpha": 0.001, "selection": "random"}), json!(5)),
+        ("elastic_net", "selection", small(), json!("random")),
+        ("elastic_net", "tol", small(), json!(1.0)),
+        ("lasso", "max_iter", small(), json!(1)),
+        ("lasso", "positive", small(), json!(true)),
+        ("lasso", "random_state", json!({"alpha": 0.001, "selection": "random"}), json!(5)),
+        ("lasso", "selection", small(), json!("random")),
+        ("lasso", "tol", small(), json!(1.0)),
+        ("svm", "random_state", json!({"probability": true}), json!(5)),
+    ]
+}
+
+/// Parameters whose effect cannot show here, with the reason; `*` stands for all of an algorithm.
+const ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("lightgbm", "*", "handed to the library as they are, many of them for other objectives: tests/lightgbm.rs"),
+    ("svm", "cache_size", "how many rows of the kernel are kept: it changes time and memory, not numbers"),
+    ("xgboost", "*", "handed to the library as they are, many of them for other objectives: tests/xgboost.rs"),
+];
+
+pub fn every_parameter_has_an_effect(subject: &Subject) -> Finding {
+    let name = subject.algorithm.name();
+    let together = together();
+    let is_elsewhere =
+        |spec: &ParamSpec| ELSEWHERE.iter().any(|(a, p, _)| *a == name && (*p == spec.name || *p == "*"));
+    let mut idle = Vec::new();
+    for spec in subject.algorithm.params().iter().filter(|spec| !spec.no_effect && !is_elsewhere(spec)) {
+        let listed = together.iter().filter(|(a, p, ..)| *a == name && *p == spec.name);
+        let mut pairs: Vec<(Map<String, Value>, Value)> = listed
+            .map(|(_, _, others, value)| (others.as_object().cloned().unwrap_or_default(), value.clone()))
+            .collect();
+        pairs.extend(guesses(spec).into_iter().map(|value| (Map::new(), value)));
+        if !pairs.iter().any(|(others, value)| acts(subject, spec.name, others, value))
+            && applies(subject, spec, &pairs)
+        {
+            idle.push(spec.name);
+        }
+    }
+    if idle.is_empty() { Ok(()) } else { Err(format!("without effect: {}", idle.join(", "))) }
+}
+
+/// Whether the parameter belongs to this task: one that is refused whatever its value belongs to another.
+fn applies(subject: &Subject, spec: &ParamSpec, pairs: &[(Map<String, Value>, Value)]) -> bool {
+    let default = (spec.default)();
+    let mut others = pairs.iter().filter(|(_, value)| *value != default);
+    others.any(|(given, value)| fit(subject, given, Some((spec.name, value)), &rows(subject.task)).is_some())
+}
+
+/// Values that are likely to differ from the default in effect.
+fn guesses(spec: &ParamSpec) -> Vec<Value> {
+    let default = (spec.default)();
+    let mut values: Vec<Value> = spec.choices.iter().map(|choice| json!(choice)).collect();
+    if let Some(flag) = default.as_bool() {
+        values.push(json!(!flag));
+    } else if spec.kind.contains("boolean") {
+        values.extend([json!(true), json!(false)]);
+    }
+    let inside = |x: f64| spec.range.contains(x);
+    if spec.kind.contains("integer") {
+        let n = default.as_f64().unwrap_or(5.0);
+        values.extend(
+            [1.0, 2.0, 3.0, n + 1.0, n * 2.0, 20.0].into_iter().filter(|x| inside(*x)).map(|x| json!(x as i64)),
+        );
+    } else if spec.kind.contains("number") {
+        let x = default.as_f64().filter(|x| *x != 0.0).unwrap_or(0.3);
+        let tried = [x * 0.5, x * 2.0, 0.1, 0.5, 0.9, x * 100.0, x * 1e-3, 2.0, 20.0];
+        values.extend(tried.into_iter().filter(|x| inside(*x)).map(|x| json!(x)));
+    }
+    if spec.name == "class_weight" {
+        values.extend([json!("balanced"), json!({"0": 5.0})]);
+    }
+    if spec.name == "random_state" {
+        values.push(json!(12345));
+    }
+    values.retain(|value| *value != default);
+    values
+}
+
+/// Whether a fit with `others` and the parameter differs from one with `others` alone.
+fn acts(subject: &Subject, name: &str, others: &Map<String, Value>, value: &Value) -> bool {
+    let data = rows(subject.task);
+    let (Some(with), Some(without)) =
+        (fit(subject, others, Some((name, value)), &data), fit(subject, others, None, &data))
+    else {
+        return false;
+    };
+    let answers = |model: &dyn pgml_core::Model| Answers::of(model, &data.to_rows()).map_err(|e| e.to_string());
+    let parts = |model: &dyn pgml_core::Model| model.encode().map_err(|e| e.to_string());
+    let same_shape = with.n_outputs() == without.n_outputs();
+    let same = || -> Finding {
+        expect_same_parts(&parts(&*with)?, &parts(&*without)?)?;
+        answers(&*with)?.expect_same(&answers(&*without)?)
+    };
+    !same_shape || same().is_err()
+}
+
+fn fit(
+    subject: &Subject,
+    others: &Map<String, Value>,
+    more: Option<(&str, &Value)>,
+    data: &Dataset,
+) -> Option<Box<dyn pgml_core::Model>> {
+    let mut given = others.clone();
+    given.extend(more.map(|(name, value)| (name.to_owned(), value.clone())));
+    subject.fit_with(&given, data, &Run::new().with_seed(7)).ok()
+}
+
+/// Rows of unequal classes or positive targets, of which some repeat each other.
+fn rows(task: Task) -> Dataset {
+    let plain = data::synthetic(task, 120, 4);
+    let rows: Vec<u32> = (0..120).chain(0..20).collect();
+    let data = plain.select(&rows);
+    if task != Task::Regression {
+        return data;
+    }
+    let positive = data.target().expect("a target").iter().map(|y| y + 10.0).collect();
+    data.with_only_target(positive).expect("as many rows")
+}
