@@ -9,6 +9,7 @@ pub mod foreign;
 pub mod hub;
 #[cfg(feature = "kernels")]
 pub mod kernels;
+pub mod labelled_rows;
 pub mod linear_model;
 #[cfg(feature = "transformers")]
 pub mod nn;
@@ -26,6 +27,7 @@ use pgml_core::{Algorithm, Entry, Result};
 // One line per algorithm, also while there are few: that is what an author adds.
 #[rustfmt::skip]
 pub static ALGORITHMS: &[&dyn Algorithm] = &[
+    &Entry::<algorithms::agglomerative::Agglomerative>::NEW,
     &Entry::<algorithms::elastic_net::ElasticNet>::NEW,
     &Entry::<algorithms::kmeans::Kmeans>::NEW,
     &Entry::<algorithms::lasso::Lasso>::NEW,

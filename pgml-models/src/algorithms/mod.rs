@@ -1,5 +1,6 @@
 //! One file per algorithm; each is registered by one line in [`ALGORITHMS`](crate::ALGORITHMS).
 
+pub mod agglomerative;
 pub mod elastic_net;
 pub mod kmeans;
 pub mod lasso;

@@ -12,7 +12,10 @@ use crate::subject::{Answers, Finding, Subject};
 /// fits are given, and the value of the parameter in the second one.
 fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
     let small = || json!({"alpha": 0.001});
+    let threshold = || json!({"n_clusters": null, "distance_threshold": 1.0});
     vec![
+        ("agglomerative", "distance_threshold", threshold(), json!(2.0)),
+        ("agglomerative", "metric", json!({"linkage": "average"}), json!("manhattan")),
         ("elastic_net", "max_iter", small(), json!(1)),
         ("elastic_net", "positive", small(), json!(true)),
         ("elastic_net", "random_state", json!({"alpha": 0.001, "selection": "random"}), json!(5)),
