@@ -49,6 +49,27 @@ impl Classes {
         indices.iter().map(|c| position[*c as usize]).collect()
     }
 
+    /// Adds the stored form to `parts`.
+    ///
+    /// # Errors
+    /// As [`Parts::with_meta`].
+    pub fn encode(&self, parts: Parts) -> Result<Parts> {
+        parts.with("classes", self.seen.clone()).with_meta("n_classes", &self.n_classes)
+    }
+
+    /// Reads what [`Classes::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`Corrupted`](pgml_core::ErrorKind::Corrupted) unless they are at least two, ascending and known.
+    pub fn decode(parts: &Parts) -> Result<Self> {
+        let classes = Self { n_classes: parts.meta("n_classes")?, seen: parts.array::<u32>("classes")?.to_vec() };
+        let ascending = classes.seen.windows(2).all(|pair| pair[0] < pair[1]);
+        if classes.seen.len() < 2 || !ascending || classes.seen.iter().any(|c| *c as usize >= classes.n_classes) {
+            bail!(Corrupted, "stored classes are not ascending indices below {}", classes.n_classes);
+        }
+        Ok(classes)
+    }
+
     /// Scores per row: one for two classes, else one per class.
     #[must_use]
     pub fn n_scores(&self) -> usize {
@@ -143,11 +164,7 @@ fn decode_head(parts: &Parts) -> Result<Head> {
     if head == "value" {
         return Ok(Head::Value);
     }
-    let classes = Classes { n_classes: parts.meta("n_classes")?, seen: parts.array::<u32>("classes")?.to_vec() };
-    let ascending = classes.seen.windows(2).all(|pair| pair[0] < pair[1]);
-    if classes.seen.len() < 2 || !ascending || classes.seen.iter().any(|c| *c as usize >= classes.n_classes) {
-        bail!(Corrupted, "stored classes are not ascending indices below {}", classes.n_classes);
-    }
+    let classes = Classes::decode(parts)?;
     match head.as_str() {
         "decision" => Ok(Head::Decision(classes)),
         "probability" => Ok(Head::Probability(classes)),
@@ -189,8 +206,8 @@ impl Model for LinearModel {
             .with_meta("n_features", &self.n_features)?;
         match &self.head {
             Head::Value => parts.with_meta("head", &"value"),
-            Head::Decision(classes) => encode_classes(parts, classes)?.with_meta("head", &"decision"),
-            Head::Probability(classes) => encode_classes(parts, classes)?.with_meta("head", &"probability"),
+            Head::Decision(classes) => classes.encode(parts)?.with_meta("head", &"decision"),
+            Head::Probability(classes) => classes.encode(parts)?.with_meta("head", &"probability"),
         }
     }
 
@@ -201,10 +218,6 @@ impl Model for LinearModel {
     fn classifier(&self) -> Option<&dyn Classifier> {
         matches!(self.head, Head::Probability(_)).then_some(self as &dyn Classifier)
     }
-}
-
-fn encode_classes(parts: Parts, classes: &Classes) -> Result<Parts> {
-    parts.with("classes", classes.seen.clone()).with_meta("n_classes", &classes.n_classes)
 }
 
 impl Classifier for LinearModel {

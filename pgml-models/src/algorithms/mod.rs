@@ -3,9 +3,11 @@
 pub mod agglomerative;
 pub mod elastic_net;
 pub mod kmeans;
+pub mod knn;
 pub mod lasso;
 pub mod lightgbm;
 pub mod linear;
+pub mod nearest_centroid;
 pub mod pca;
 pub mod random_forest;
 pub mod ridge;

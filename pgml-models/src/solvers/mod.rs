@@ -3,9 +3,11 @@
 
 pub mod blocks;
 pub mod cholesky;
+pub mod class_priors;
 pub mod class_weight;
 pub mod coordinate_descent;
 pub mod covariance;
+pub mod discriminants;
 pub mod distance_rows;
 pub mod kernel_function;
 pub mod kernel_rows;
@@ -17,6 +19,7 @@ pub mod lloyd;
 pub mod logistic;
 pub mod metric;
 pub mod nearest;
+pub mod neighbours;
 pub mod newton;
 pub mod nnls;
 pub mod parallel;

@@ -26,6 +26,7 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("lasso", "random_state", json!({"alpha": 0.001, "selection": "random"}), json!(5)),
         ("lasso", "selection", small(), json!("random")),
         ("lasso", "tol", small(), json!(1.0)),
+        ("nearest_centroid", "priors", json!({}), json!("empirical")),
         ("svm", "random_state", json!({"probability": true}), json!(5)),
     ]
 }

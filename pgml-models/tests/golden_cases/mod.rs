@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test program uses its part
 
+pub mod answers;
+
 use pgml_core::{Dataset, Feature, MatrixRef, Model, Run, Task, Values, datasets};
 use serde_json::{Map, Value};
 
