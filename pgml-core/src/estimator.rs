@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use serde_json::{Map, Value};
 
 use crate::error::unknown_name;
+use crate::explain::Explain;
 use crate::hyperparams::{Hyperparams, ParamSpec};
 use crate::{Dataset, ErrorKind, MatrixRef, Parts, Result, Run, Task, bail};
 
@@ -110,6 +111,11 @@ pub trait Model: Send + Sync {
 
     /// How strange rows are, for anomaly detection.
     fn anomaly_detector(&self) -> Option<&dyn AnomalyDetector> {
+        None
+    }
+
+    /// What each feature adds to a prediction, for models that know it exactly.
+    fn explainer(&self) -> Option<&dyn Explain> {
         None
     }
 

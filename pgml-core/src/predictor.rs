@@ -269,6 +269,61 @@ impl Predictor {
         Ok(())
     }
 
+    /// The one raw row as the model sees it.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    pub fn model_row(&self, raw: &[f64]) -> Result<Vec<f64>> {
+        if raw.len() != self.n_raw_features {
+            bail!(WrongDimension, "the model takes {} features, but {} were given", self.n_raw_features, raw.len());
+        }
+        let mut row = Vec::with_capacity(self.model.n_features());
+        for (step, x) in self.steps.iter().zip(raw) {
+            step.push(*x, &mut row)?;
+        }
+        Ok(row)
+    }
+
+    /// What each feature of the model is on average over the training rows; 0 where nobody knows.
+    #[must_use]
+    pub fn typical_row(&self) -> Vec<f64> {
+        self.moments().map(|(mean, _)| if mean.is_finite() { mean } else { 0.0 }).collect()
+    }
+
+    /// The standard deviation of each feature of the model over the training rows; 1 where nobody knows.
+    #[must_use]
+    pub fn feature_deviations(&self) -> Vec<f64> {
+        self.moments().map(|(_, deviation)| if deviation.is_finite() { deviation } else { 1.0 }).collect()
+    }
+
+    fn moments(&self) -> impl Iterator<Item = (f64, f64)> {
+        let elements = self.schema.features().flat_map(|c| (0..c.size).map(move |e| (c, c.element(e))));
+        let each = self.steps.iter().zip(elements);
+        each.flat_map(|(step, (column, statistics))| step.moments(column, statistics.mean, statistics.std_dev))
+    }
+
+    /// The names of the model's features: columns, `image[3]` for an element of an array, `color=red` for a category of its
+    /// own.
+    #[must_use]
+    pub fn feature_names(&self) -> Vec<String> {
+        self.steps.iter().flat_map(Step::feature_names).collect()
+    }
+
+    /// A raw row as the user would write it, one text per feature of the model; `None` where it is missing.
+    #[must_use]
+    pub fn shown_values(&self, raw: &[f64]) -> Vec<Option<String>> {
+        let columns = self.schema.features().flat_map(|c| std::iter::repeat_n(c, c.size));
+        let shown = |(column, x): (&ColumnSchema, &f64)| {
+            let mut categories = column.statistics.categories.iter().flatten();
+            match categories.find(|(_, category)| category.value == *x) {
+                Some((name, _)) => (name != NULL_CATEGORY).then(|| name.clone()),
+                None => (!x.is_nan()).then(|| x.to_string()),
+            }
+        };
+        let each = self.steps.iter().zip(columns.zip(raw).map(shown));
+        each.flat_map(|(step, value)| std::iter::repeat_n(value, step.n_features())).collect()
+    }
+
     /// What the model's feature `feature` is called: a column, or `image[3]` for an element of an array.
     fn feature_name(&self, feature: usize) -> Option<String> {
         let mut names = self.steps.iter().flat_map(|step| std::iter::repeat_n(step.name(), step.n_features()));

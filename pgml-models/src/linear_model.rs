@@ -1,8 +1,9 @@
 //! What every linear method learns: coefficients and intercepts, with or without classes behind them.
 
 use pgml_core::estimator::expect_shape;
+use pgml_core::explain::shares;
 use pgml_core::finite::require_finite;
-use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, bail};
+use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result, Run, bail};
 
 use crate::solvers::kernels::dot;
 
@@ -218,6 +219,70 @@ impl Model for LinearModel {
     fn classifier(&self) -> Option<&dyn Classifier> {
         matches!(self.head, Head::Probability(_)).then_some(self as &dyn Classifier)
     }
+
+    fn explainer(&self) -> Option<&dyn Explain> {
+        Some(self)
+    }
+}
+
+impl Explain for LinearModel {
+    fn unit(&self) -> &'static str {
+        match &self.head {
+            Head::Value => "value",
+            Head::Probability(classes) if classes.n_scores() == 1 => "log-odds",
+            Head::Decision(_) | Head::Probability(_) => "score",
+        }
+    }
+
+    fn explain_row(
+        &self,
+        row: &[f64],
+        typical: &[f64],
+        output: usize,
+        contributions: &mut [f64],
+        _run: &Run,
+    ) -> Result<f64> {
+        let (k, sign) = match &self.head {
+            Head::Value => (output, 1.0),
+            Head::Decision(classes) | Head::Probability(classes) => {
+                let position = classes.seen.iter().position(|class| *class as usize == output).unwrap_or(0);
+                // Two classes share the score of the second.
+                match classes.n_scores() {
+                    1 => (0, if position == 1 { 1.0 } else { -1.0 }),
+                    _ => (position, 1.0),
+                }
+            }
+        };
+        let Some(coef) = self.coef.get(k * self.n_features..(k + 1) * self.n_features) else {
+            bail!(WrongDimension, "the model has no score number {output}");
+        };
+        let base = self.intercept[k] + self::contributions(coef, row, typical, contributions);
+        contributions.iter_mut().for_each(|x| *x *= sign);
+        Ok(sign * base)
+    }
+
+    fn importance(&self, deviations: &[f64]) -> Result<Vec<f64>> {
+        let columns: Vec<Vec<f64>> = (0..self.n_features)
+            .map(|j| self.coef.iter().skip(j).step_by(self.n_features).copied().collect())
+            .collect();
+        Ok(importance(columns.iter().map(Vec::as_slice), deviations))
+    }
+}
+
+/// Writes what each feature adds to a weighted sum beyond what it adds in the typical row, and returns that row's sum: the
+/// Shapley values of a linear function of independent features.
+pub fn contributions(coef: &[f64], row: &[f64], typical: &[f64], contributions: &mut [f64]) -> f64 {
+    for (((contribution, coef), x), typical) in contributions.iter_mut().zip(coef).zip(row).zip(typical) {
+        *contribution = coef * (x - typical);
+    }
+    dot(coef, typical)
+}
+
+/// How far each feature moves the scores when it moves by its standard deviation, as shares of the whole: the means of the
+/// absolute coefficients of its column, one column per feature.
+pub fn importance<'a>(columns: impl Iterator<Item = &'a [f64]>, deviations: &[f64]) -> Vec<f64> {
+    let size = |column: &[f64]| column.iter().map(|c| c.abs()).sum::<f64>() / column.len().max(1) as f64;
+    shares(columns.zip(deviations).map(|(column, deviation)| size(column) * deviation).collect())
 }
 
 impl Classifier for LinearModel {

@@ -1,7 +1,7 @@
 //! Joint regression by algorithms that learn one target: a model for each, as scikit-learn's `MultiOutputRegressor` has.
 
 use pgml_core::estimator::expect_shape;
-use pgml_core::{Dataset, MatrixRef, Model, Parts, Result, bail};
+use pgml_core::{Dataset, Explain, MatrixRef, Model, Parts, Result, Run, bail};
 
 /// More targets than that are no joint regression but a damaged file.
 const MAX_TARGETS: usize = 10_000;
@@ -120,8 +120,57 @@ impl<M: Model> Model for PerTarget<M> {
         if let [only] = self.models.as_slice() { only.classifier() } else { None }
     }
 
+    fn anomaly_detector(&self) -> Option<&dyn pgml_core::AnomalyDetector> {
+        if let [only] = self.models.as_slice() { only.anomaly_detector() } else { None }
+    }
+
+    fn explainer(&self) -> Option<&dyn Explain> {
+        self.models.iter().all(|model| model.explainer().is_some()).then_some(self)
+    }
+
     fn own_metrics(&self) -> Vec<(&'static str, f64)> {
         if let [only] = self.models.as_slice() { only.own_metrics() } else { Vec::new() }
+    }
+}
+
+impl<M: Model> PerTarget<M> {
+    /// What explains the target `output`, and its number there.
+    fn explainer_of(&self, output: usize) -> Result<(&dyn Explain, usize)> {
+        let (model, output) = match self.models.as_slice() {
+            [only] => (Some(only), output),
+            several => (several.get(output), 0),
+        };
+        let Some(explainer) = model.and_then(Model::explainer) else {
+            bail!(NotSupported, "target {output} of the model cannot be explained");
+        };
+        Ok((explainer, output))
+    }
+}
+
+impl<M: Model> Explain for PerTarget<M> {
+    fn unit(&self) -> &'static str {
+        self.explainer_of(0).map_or("value", |(explainer, _)| explainer.unit())
+    }
+
+    fn explain_row(
+        &self,
+        row: &[f64],
+        typical: &[f64],
+        output: usize,
+        contributions: &mut [f64],
+        run: &Run,
+    ) -> Result<f64> {
+        let (explainer, output) = self.explainer_of(output)?;
+        explainer.explain_row(row, typical, output, contributions, run)
+    }
+
+    fn importance(&self, deviations: &[f64]) -> Result<Vec<f64>> {
+        let mut sums = vec![0.0; self.n_features()];
+        for model in self.models.iter().filter_map(Model::explainer) {
+            let shares = model.importance(deviations)?;
+            sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
+        }
+        Ok(pgml_core::explain::shares(sums))
     }
 }
 

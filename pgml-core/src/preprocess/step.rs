@@ -106,6 +106,37 @@ impl Step {
         Ok(())
     }
 
+    /// The names of the model features.
+    #[must_use]
+    pub fn feature_names(&self) -> Vec<String> {
+        match &self.encoding {
+            Encoding::OneHot(codes) => codes.iter().map(|(_, name)| name.clone()).collect(),
+            _ => vec![self.name.clone()],
+        }
+    }
+
+    /// The mean and standard deviation of each model feature over the training rows, whose raw values have these moments
+    /// (or the categories of `column`). NaN where the schema does not tell.
+    pub fn moments(&self, column: &ColumnSchema, mean: f64, std_dev: f64) -> Vec<(f64, f64)> {
+        let Some(categories) = &column.statistics.categories else {
+            let value = self.value(mean).unwrap_or(f64::NAN);
+            return vec![(value, if self.scaled { std_dev / self.divisor } else { std_dev })];
+        };
+        let members = |category: &Category| category.members as f64;
+        if let Encoding::OneHot(codes) = &self.encoding {
+            let total: f64 = categories.values().map(members).sum();
+            let count = |code: f64| categories.values().find(|c| c.value == code).map_or(0.0, members);
+            let share = |(code, _): &(f64, String)| count(*code) / total;
+            return codes.iter().map(share).map(|p| (p, (p * (1.0 - p)).sqrt())).collect();
+        }
+        let valued = categories.values().map(|c| (members(c), self.value(c.value).unwrap_or(f64::NAN)));
+        let known: Vec<(f64, f64)> = valued.filter(|(_, x)| !x.is_nan()).collect();
+        let total: f64 = known.iter().map(|(n, _)| n).sum();
+        let mean = known.iter().map(|(n, x)| n * x).sum::<f64>() / total;
+        let variance = known.iter().map(|(n, x)| n * (x - mean).powi(2)).sum::<f64>() / total;
+        vec![(mean, variance.sqrt())]
+    }
+
     /// The model features of a whole column of raw values, named.
     ///
     /// # Errors

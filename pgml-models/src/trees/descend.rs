@@ -110,11 +110,22 @@ impl<'a, T: Scalar, const MISSING: bool> Descent<'a, T, MISSING> {
         node.left.wrapping_add(u32::from(right))
     }
 
+    /// The child that the one row goes to from the inner node `at`.
+    pub(super) fn next(&self, at: u32) -> u32 {
+        assert!(self.n_features == self.x.len(), "one row");
+        self.any_step(at, 0)
+    }
+
+    /// One step down from `at`, whatever the node asks.
+    fn any_step(&self, at: u32, offset: usize) -> u32 {
+        let flags = self.flags[at as usize];
+        if flags & SPECIAL == 0 { self.step(at, offset) } else { self.special(at, offset, flags) }
+    }
+
     /// One whole descent in a tree with category splits or zeros that mean missing.
     fn careful(&self, mut at: u32, offset: usize) -> u32 {
         loop {
-            let flags = self.flags[at as usize];
-            let next = if flags & SPECIAL == 0 { self.step(at, offset) } else { self.special(at, offset, flags) };
+            let next = self.any_step(at, offset);
             if next == at {
                 return at;
             }

@@ -11,6 +11,7 @@ pub mod grower;
 pub mod histogram;
 mod lanes;
 mod quick;
+mod shap;
 pub mod sort;
 mod stored;
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod data;
 mod determinism;
 mod edges;
 mod effects;
+mod explanations;
 mod extras;
 mod metadata;
 mod params;
@@ -77,6 +78,8 @@ checks! {
     edges::two_rows_are_learnt_or_refused,
     edges::two_targets_are_learnt_jointly_or_refused,
     effects::every_parameter_has_an_effect,
+    explanations::contributions_sum_to_the_score,
+    explanations::importance_is_shares_and_finds_the_feature_that_counts,
     extras::a_tight_memory_budget_is_an_error_or_enough,
     extras::categories_are_learnt,
     extras::reserved_memory_is_given_back,

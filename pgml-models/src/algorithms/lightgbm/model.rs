@@ -1,7 +1,7 @@
 //! A trained LightGBM model, predicting without the library.
 
 use pgml_core::estimator::expect_shape;
-use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, bail};
+use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result, Run, bail};
 
 use super::objective::Link;
 use crate::trees::FlatForest;
@@ -104,6 +104,41 @@ impl Model for LightgbmModel {
 
     fn classifier(&self) -> Option<&dyn Classifier> {
         (self.n_classes > 0).then_some(self)
+    }
+
+    fn explainer(&self) -> Option<&dyn Explain> {
+        Some(self)
+    }
+}
+
+impl Explain for LightgbmModel {
+    fn unit(&self) -> &'static str {
+        match self.link {
+            Link::Identity => "value",
+            Link::Logistic(_) => "log-odds",
+            Link::Exp => "logarithm",
+            _ => "score",
+        }
+    }
+
+    fn explain_row(
+        &self,
+        row: &[f64],
+        _typical: &[f64],
+        output: usize,
+        contributions: &mut [f64],
+        run: &Run,
+    ) -> Result<f64> {
+        // Two classes share the score of the second.
+        let shared = self.n_classes == 2 && self.forest.n_outputs() == 1;
+        let sign = if shared && output == 0 { -1.0 } else { 1.0 };
+        let base = self.forest.explain(row, if shared { 0 } else { output }, contributions, run)?;
+        contributions.iter_mut().for_each(|x| *x *= sign / self.divisor);
+        Ok(base * sign / self.divisor)
+    }
+
+    fn importance(&self, _deviations: &[f64]) -> Result<Vec<f64>> {
+        self.forest.importance()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A trained random forest.
 
 use pgml_core::estimator::expect_shape;
-use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, bail};
+use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result, Run, bail};
 
 use crate::trees::FlatForest;
 
@@ -81,6 +81,10 @@ impl Model for RandomForestModel {
         (self.n_classes > 0).then_some(self)
     }
 
+    fn explainer(&self) -> Option<&dyn Explain> {
+        Some(self)
+    }
+
     fn own_metrics(&self) -> Vec<(&'static str, f64)> {
         self.oob_score.map(|score| ("oob_score", score)).into_iter().collect()
     }
@@ -95,6 +99,30 @@ impl Classifier for RandomForestModel {
         expect_shape(&rows, self.n_features(), out, self.n_classes)?;
         self.average(rows.as_slice(), out);
         Ok(())
+    }
+}
+
+impl Explain for RandomForestModel {
+    fn unit(&self) -> &'static str {
+        if self.n_classes > 0 { "probability" } else { "value" }
+    }
+
+    fn explain_row(
+        &self,
+        row: &[f64],
+        _typical: &[f64],
+        output: usize,
+        contributions: &mut [f64],
+        run: &Run,
+    ) -> Result<f64> {
+        let base = self.forest.explain(row, output, contributions, run)?;
+        let n_trees = self.forest.n_trees() as f64;
+        contributions.iter_mut().for_each(|x| *x /= n_trees);
+        Ok(base / n_trees)
+    }
+
+    fn importance(&self, _deviations: &[f64]) -> Result<Vec<f64>> {
+        self.forest.importance()
     }
 }
 

@@ -1,9 +1,10 @@
 //! A trained XGBoost model, predicting without the library.
 
 use pgml_core::estimator::expect_shape;
-use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, bail};
+use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result, Run, bail};
 
 use super::objective::{self, Link};
+use crate::linear_model;
 use crate::trees::FlatForest;
 
 /// A trained XGBoost model.
@@ -182,6 +183,61 @@ impl Model for XgboostModel {
 
     fn classifier(&self) -> Option<&dyn Classifier> {
         (self.n_classes > 0).then_some(self)
+    }
+
+    fn explainer(&self) -> Option<&dyn Explain> {
+        Some(self)
+    }
+}
+
+impl Explain for XgboostModel {
+    fn unit(&self) -> &'static str {
+        match self.link {
+            _ if self.n_classes == 2 && self.base.len() == 1 => "log-odds",
+            Link::Identity => "value",
+            Link::Logistic => "log-odds",
+            Link::Exp => "logarithm",
+            Link::Step | Link::Softmax => "score",
+        }
+    }
+
+    fn explain_row(
+        &self,
+        row: &[f64],
+        typical: &[f64],
+        output: usize,
+        contributions: &mut [f64],
+        run: &Run,
+    ) -> Result<f64> {
+        // Two classes share the margin of the second.
+        let shared = self.n_classes == 2 && self.base.len() == 1;
+        let margin = if shared { 0 } else { output };
+        let mut replaced = Vec::new();
+        let row = self.with_missing(row, &mut replaced);
+        let base = match &self.body {
+            Body::Trees(forest) => forest.explain(row, margin, contributions, run)?,
+            Body::Linear(weights) => {
+                let weights: Vec<f64> =
+                    weights.iter().skip(margin).step_by(self.base.len()).map(|w| f64::from(*w)).collect();
+                let bias = weights.last().copied().unwrap_or(0.0);
+                bias + linear_model::contributions(&weights[..self.n_features], row, typical, contributions)
+            }
+        } + f64::from(self.base[margin]);
+        if shared && output == 0 {
+            contributions.iter_mut().for_each(|x| *x = -*x);
+            return Ok(-base);
+        }
+        Ok(base)
+    }
+
+    fn importance(&self, deviations: &[f64]) -> Result<Vec<f64>> {
+        match &self.body {
+            Body::Trees(forest) => forest.importance(),
+            Body::Linear(weights) => {
+                let coef: Vec<f64> = weights.iter().map(|w| f64::from(*w)).collect();
+                Ok(linear_model::importance(coef.chunks_exact(self.base.len()), deviations))
+            }
+        }
     }
 }
 
