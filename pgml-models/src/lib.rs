@@ -14,6 +14,8 @@ pub mod linear_model;
 #[cfg(feature = "transformers")]
 pub mod nn;
 pub mod per_target;
+pub mod principal_axes;
+pub mod projection;
 pub mod solvers;
 #[cfg(feature = "transformers")]
 pub mod text;
@@ -29,6 +31,9 @@ use pgml_core::{Algorithm, Entry, Result};
 pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::agglomerative::Agglomerative>::NEW,
     &Entry::<algorithms::elastic_net::ElasticNet>::NEW,
+    &Entry::<algorithms::factor_analysis::FactorAnalysis>::NEW,
+    &Entry::<algorithms::fast_ica::FastIca>::NEW,
+    &Entry::<algorithms::incremental_pca::IncrementalPca>::NEW,
     &Entry::<algorithms::kmeans::Kmeans>::NEW,
     &Entry::<algorithms::knn::Knn>::NEW,
     &Entry::<algorithms::lasso::Lasso>::NEW,
@@ -39,6 +44,7 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::random_forest::RandomForest>::NEW,
     &Entry::<algorithms::ridge::Ridge>::NEW,
     &Entry::<algorithms::svm::Svm>::NEW,
+    &Entry::<algorithms::truncated_svd::TruncatedSvd>::NEW,
     &Entry::<algorithms::xgboost::Xgboost>::NEW,
 ];
 

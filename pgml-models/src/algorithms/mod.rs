@@ -2,6 +2,9 @@
 
 pub mod agglomerative;
 pub mod elastic_net;
+pub mod factor_analysis;
+pub mod fast_ica;
+pub mod incremental_pca;
 pub mod kmeans;
 pub mod knn;
 pub mod lasso;
@@ -13,4 +16,5 @@ pub mod random_forest;
 pub mod ridge;
 pub mod svm;
 pub mod task_params;
+pub mod truncated_svd;
 pub mod xgboost;

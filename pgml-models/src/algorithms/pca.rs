@@ -1,20 +1,17 @@
 //! Principal component analysis.
 
-use pgml_core::estimator::expect_shape;
-use pgml_core::finite::require_finite;
-use pgml_core::{Dataset, Estimator, MatrixRef, Model, Parts, Result, Run, Task, Transform, bail, hyperparams};
+use pgml_core::{Dataset, Estimator, Parts, Result, Run, Task, bail, hyperparams};
 use serde_json::Value;
 
+use crate::principal_axes::PrincipalAxes;
 use crate::solvers::covariance::covariance;
-use crate::solvers::kernels::dot;
-use crate::solvers::least_squares::Compressed;
-use crate::solvers::svd::{Svd, svd};
+use crate::solvers::row_space::RowSpace;
 use crate::solvers::symmetric_eigen::{Eigen, symmetric_eigen};
 
 hyperparams! {
     /// Parameters of `pca`.
     pub struct PcaParams {
-        /// How many components to keep; a number between 0 and 1 keeps as many as explain that share of the variance; null keeps all.
+        /// How many components to keep; a number between 0 and 1 keeps as many as explain that share of the variance, "mle" the likeliest number; null keeps all.
         n_components: Value = Value::Null;
         /// Whether components are divided by their standard deviation.
         whiten: bool = false;
@@ -46,12 +43,12 @@ impl Estimator for Pca {
     const TASKS: &'static [Task] = &[Task::Decomposition];
     const VERSION: u32 = 1;
     type Params = PcaParams;
-    type Model = PcaModel;
+    type Model = PrincipalAxes;
 
-    fn fit(params: &PcaParams, data: &Dataset, _: Task, run: &Run) -> Result<PcaModel> {
+    fn fit(params: &PcaParams, data: &Dataset, _: Task, run: &Run) -> Result<PrincipalAxes> {
         data.require_finite()?;
         let (n, d) = (data.n_rows(), data.n_features());
-        let keep = Keep::read(&params.n_components, n.min(d))?;
+        let keep = Keep::read(&params.n_components, n, d)?;
         if n < 2 {
             bail!(InvalidData, "principal components need at least 2 rows, not {n}");
         }
@@ -63,8 +60,8 @@ impl Estimator for Pca {
         spectrum.keep(keep, n, d, params.whiten)
     }
 
-    fn decode(parts: &Parts) -> Result<PcaModel> {
-        PcaModel::decode(parts)
+    fn decode(parts: &Parts) -> Result<PrincipalAxes> {
+        PrincipalAxes::decode(parts)
     }
 }
 
@@ -73,12 +70,20 @@ impl Estimator for Pca {
 enum Keep {
     Number(usize),
     Share(f64),
+    Likeliest,
 }
 
 impl Keep {
-    fn read(json: &Value, most: usize) -> Result<Self> {
+    fn read(json: &Value, n: usize, d: usize) -> Result<Self> {
+        let most = n.min(d);
         if json.is_null() {
             return Ok(Self::Number(most));
+        }
+        if json == "mle" {
+            if n < d || d < 2 {
+                bail!(InvalidData, "n_components \"mle\" of pca needs at least 2 features and as many rows as features");
+            }
+            return Ok(Self::Likeliest);
         }
         match json.as_f64() {
             Some(share) if share > 0.0 && share < 1.0 => Ok(Self::Share(share)),
@@ -93,7 +98,7 @@ impl Keep {
             _ => bail!(
                 InvalidParameter,
                 "hyperparameter \"n_components\" of pca is {json}, but must be a whole number, a share between 0 and 1, \
-                 or null"
+                 \"mle\" or null"
             ),
         }
     }
@@ -117,28 +122,20 @@ fn by_covariance(data: &Dataset, run: &Run) -> Result<Spectrum> {
 }
 
 fn by_svd(data: &Dataset, run: &Run) -> Result<Spectrum> {
-    let (n, d) = (data.n_rows(), data.n_features());
-    let problem = Compressed::new(data, &[], None, true, run)?;
-    let m = problem.m;
-    let _memory = run.reserve(24 * (d * m) as u64, "the singular vectors")?;
-    // Columns of the transpose are rows; its left vectors are the components.
-    let transposed = (0..m).flat_map(|i| (0..d).map(move |j| (i, j))).map(|(i, j)| problem.a[j * m + i]).collect();
-    let Svd { us, s, .. } = svd(transposed, d, m, run)?;
-    let unit = |(row, s): (&[f64], &f64)| row.iter().map(|x| if *s > 0.0 { x / s } else { 0.0 }).collect::<Vec<f64>>();
-    Ok(Spectrum {
-        components: us.chunks_exact(d).zip(&s).flat_map(unit).collect(),
-        variances: s.iter().map(|s| s * s / (n - 1) as f64).collect(),
-        mean: problem.feature_means,
-    })
+    let n = data.n_rows();
+    let RowSpace { mean, s, vectors } = RowSpace::of(data, true, run)?;
+    Ok(Spectrum { mean, variances: s.iter().map(|s| s * s / (n - 1) as f64).collect(), components: vectors })
 }
 
 impl Spectrum {
-    fn keep(mut self, keep: Keep, n: usize, d: usize, whiten: bool) -> Result<PcaModel> {
+    fn keep(mut self, keep: Keep, n: usize, d: usize, whiten: bool) -> Result<PrincipalAxes> {
         let total: f64 = self.variances.iter().sum();
+        let likeliest = matches!(keep, Keep::Likeliest).then(|| likeliest_dimension(&self.variances, n));
         self.variances.truncate(n.min(d));
-        let ratios: Vec<f64> = self.variances.iter().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect();
+        let mut ratios: Vec<f64> = self.variances.iter().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect();
         let n_components = match keep {
             Keep::Number(number) => number,
+            Keep::Likeliest => likeliest.unwrap_or(1),
             Keep::Share(share) => {
                 let mut explained = 0.0;
                 let enough = ratios.iter().position(|ratio| {
@@ -148,130 +145,56 @@ impl Spectrum {
                 enough.map_or(ratios.len(), |last| last + 1)
             }
         };
-        let mut components = self.components[..n_components * d].to_vec();
-        components.chunks_exact_mut(d).for_each(fix_sign);
-        PcaModel {
-            n_features: d,
-            mean: self.mean,
-            offset: Vec::new(),
-            components,
-            variances: self.variances[..n_components].to_vec(),
-            ratios: ratios[..n_components].to_vec(),
-            whiten,
-        }
-        .ready()
+        self.components.truncate(n_components * d);
+        self.variances.truncate(n_components);
+        ratios.truncate(n_components);
+        PrincipalAxes::new(self.mean, self.components, self.variances, ratios, whiten)
     }
 }
 
-/// The entry of largest size is positive, as in scikit-learn.
-fn fix_sign(component: &mut [f64]) {
-    let largest = component.iter().fold(0.0_f64, |a, b| if b.abs() > a.abs() { *b } else { a });
-    if largest < 0.0 {
-        component.iter_mut().for_each(|x| *x = -*x);
-    }
-}
-
-/// Principal components of the training rows.
-pub struct PcaModel {
-    n_features: usize,
-    mean: Vec<f64>,
-    /// `−mean · component`, so that rows need no centring.
-    offset: Vec<f64>,
-    /// One row per component.
-    components: Vec<f64>,
-    variances: Vec<f64>,
-    ratios: Vec<f64>,
-    whiten: bool,
-}
-
-impl PcaModel {
-    fn ready(mut self) -> Result<Self> {
-        let all = self.mean.iter().chain(&self.components).chain(&self.variances).chain(&self.ratios);
-        if all.into_iter().any(|x| !x.is_finite()) {
-            bail!(InvalidData, "the components overflow: features are too large, scale them in preprocess");
-        }
-        self.offset = self.components.chunks_exact(self.n_features).map(|c| -dot(c, &self.mean)).collect();
-        Ok(self)
-    }
-
-    fn decode(parts: &Parts) -> Result<Self> {
-        let mean = parts.array::<f64>("mean")?.to_vec();
-        let variances = parts.array::<f64>("explained_variance")?.to_vec();
-        let (d, k) = (mean.len(), variances.len());
-        let Some(cells) = d.checked_mul(k).filter(|cells| *cells > 0) else {
-            bail!(Corrupted, "stored pca has {k} components of {d} features");
-        };
-        let model = Self {
-            n_features: d,
-            offset: Vec::new(),
-            components: parts.array_of("components", cells)?.to_vec(),
-            ratios: parts.array_of("explained_variance_ratio", k)?.to_vec(),
-            whiten: parts.meta("whiten")?,
-            mean,
-            variances,
-        };
-        match model.ready() {
-            Ok(model) if model.variances.iter().all(|v| *v >= 0.0) => Ok(model),
-            _ => bail!(Corrupted, "stored pca has a value that is not finite or a negative variance"),
+/// The number of components under which rows with this spectrum are likeliest (Minka, "Automatic choice of
+/// dimensionality for PCA", 2000), from 1 to one less than there are features.
+fn likeliest_dimension(spectrum: &[f64], n: usize) -> usize {
+    let mut best = (f64::NEG_INFINITY, 1);
+    let mut volume = 0.0;
+    for rank in 1..spectrum.len() {
+        let half = (spectrum.len() - rank + 1) as f64 / 2.0;
+        volume += log_gamma(half) - half * std::f64::consts::PI.ln() - std::f64::consts::LN_2;
+        let evidence = volume + log_evidence(spectrum, rank, n as f64);
+        if evidence > best.0 {
+            best = (evidence, rank);
         }
     }
-
-    #[inline]
-    fn component(&self, k: usize, row: &[f64]) -> f64 {
-        let value = dot(&self.components[k * self.n_features..(k + 1) * self.n_features], row) + self.offset[k];
-        if !self.whiten {
-            return value;
-        }
-        // A component without variance has no standard deviation to divide by.
-        value / self.variances[k].sqrt().max(f64::EPSILON)
-    }
+    best.1
 }
 
-impl Model for PcaModel {
-    fn n_features(&self) -> usize {
-        self.n_features
+/// Laplace's approximation of the log evidence of `rank` components, but for the volume of their orientations.
+fn log_evidence(spectrum: &[f64], rank: usize, n: f64) -> f64 {
+    const SMALLEST: f64 = 1e-15;
+    if spectrum[rank - 1] < SMALLEST {
+        return f64::NEG_INFINITY;
     }
-
-    fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
-        expect_shape(&rows, self.n_features, out, 1)?;
-        require_finite(&rows)?;
-        rows.rows().zip(out).for_each(|(row, out)| *out = self.component(0, row));
-        Ok(())
-    }
-
-    fn encode(&self) -> Result<Parts> {
-        Parts::new()
-            .with("mean", self.mean.clone())
-            .with_shape("components", vec![self.variances.len(), self.n_features], self.components.clone())
-            .with("explained_variance", self.variances.clone())
-            .with("explained_variance_ratio", self.ratios.clone())
-            .with_meta("whiten", &self.whiten)
-    }
-
-    fn bytes(&self) -> usize {
-        size_of::<Self>() + 8 * (self.components.len() + self.mean.len() + 3 * self.variances.len())
-    }
-
-    fn transformer(&self) -> Option<&dyn Transform> {
-        Some(self)
-    }
-
-    fn own_metrics(&self) -> Vec<(&'static str, f64)> {
-        vec![("cumulative_explained_variance", self.ratios.iter().sum())]
-    }
+    let d = spectrum.len();
+    let (kept, left) = spectrum.split_at(rank);
+    let noise = (left.iter().sum::<f64>() / (d - rank) as f64).max(SMALLEST);
+    let fit = -0.5 * n * (kept.iter().map(|v| v.ln()).sum::<f64>() + (d - rank) as f64 * noise.ln());
+    let (d, k) = (d as f64, rank as f64);
+    let n_parameters = d * k - k * (k + 1.0) / 2.0 + k;
+    let hessian: f64 = kept
+        .iter()
+        .enumerate()
+        .flat_map(|(i, a)| spectrum[i + 1..].iter().enumerate().map(move |(j, b)| (a, b, i + 1 + j < rank)))
+        .map(|(a, b, b_is_kept)| ((a - b) * (1.0 / if b_is_kept { *b } else { noise } - 1.0 / a)).ln() + n.ln())
+        .sum();
+    fit + 0.5 * (n_parameters * (2.0 * std::f64::consts::PI).ln() - hessian - k * n.ln())
 }
 
-impl Transform for PcaModel {
-    fn n_components(&self) -> usize {
-        self.variances.len()
+/// `ln Γ(x)` of a positive multiple of one half.
+fn log_gamma(x: f64) -> f64 {
+    let (mut at, mut value) = if x.fract() == 0.0 { (1.0, 0.0) } else { (0.5, 0.5 * std::f64::consts::PI.ln()) };
+    while at < x {
+        value += f64::ln(at);
+        at += 1.0;
     }
-
-    fn transform_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
-        expect_shape(&rows, self.n_features, out, self.n_components())?;
-        require_finite(&rows)?;
-        for (row, out) in rows.rows().zip(out.chunks_exact_mut(self.n_components())) {
-            out.iter_mut().enumerate().for_each(|(k, out)| *out = self.component(k, row));
-        }
-        Ok(())
-    }
+    value
 }

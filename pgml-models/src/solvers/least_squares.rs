@@ -245,6 +245,15 @@ impl<'a> Source<'a> {
     }
 }
 
+/// The upper triangle that the `m × d` matrix in `columns` (column after column, destroyed) rotates into: `d × d`,
+/// column after column, with the same right singular vectors.
+#[must_use]
+pub fn upper_triangle(columns: &mut [f64], m: usize, d: usize) -> Vec<f64> {
+    let mut triangle = Triangle::new(d, 0);
+    triangle.absorb(columns, m);
+    triangle.finish().1
+}
+
 /// The upper triangle `R` beside `Qᵀ Y`, row after row, growing by blocks of rows.
 struct Triangle {
     d: usize,
