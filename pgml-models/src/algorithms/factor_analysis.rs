@@ -4,10 +4,8 @@ use pgml_core::{Dataset, Estimator, MatrixRef, Model, Parts, Result, Run, Task, 
 use serde_json::Value;
 
 use crate::projection::{Projection, fix_sign};
-use crate::solvers::cholesky;
-use crate::solvers::kernels::dot;
+use crate::solvers::kernels::{axpy, dot};
 use crate::solvers::least_squares::Compressed;
-use crate::solvers::product::product_transposed;
 use crate::solvers::rotation::{Criterion, rotate};
 use crate::solvers::row_space::right_vectors;
 use crate::solvers::svd::{Svd, svd};
@@ -114,7 +112,7 @@ fn maximise(
     let d = rows.d;
     let variance: Vec<f64> = (0..d).map(|j| dot(rows.column(j), rows.column(j)) / n as f64).collect();
     let constant = d as f64 * (2.0 * std::f64::consts::PI).ln() + k as f64;
-    let mut before = f64::NEG_INFINITY;
+    let (mut before, mut found) = (f64::NEG_INFINITY, None);
     for iteration in 0..params.max_iter {
         run.check()?;
         run.progress("training", u64::from(iteration), u64::from(params.max_iter));
@@ -131,11 +129,7 @@ fn maximise(
         }
         let noise_logs: f64 = noise.iter().map(|v| v.ln()).sum();
         let log_likelihood = -0.5 * n as f64 * (constant + logs + unexplained + noise_logs);
-        let settled = log_likelihood - before < params.tol;
-        if settled || iteration + 1 == params.max_iter {
-            if !settled {
-                run.warn("factor_analysis did not converge: raise max_iter or tol");
-            }
+        if log_likelihood - before < params.tol {
             return Ok(Found { loadings, noise, log_likelihood });
         }
         before = log_likelihood;
@@ -144,8 +138,10 @@ fn maximise(
             noise.iter_mut().zip(row).for_each(|(left, x)| *left -= x * x);
         }
         noise.iter_mut().for_each(|left| *left = left.max(SMALLEST));
+        found = Some(loadings);
     }
-    bail!(Internal, "factor_analysis made no iteration")
+    run.warn("factor_analysis did not converge: raise max_iter or tol");
+    Ok(Found { loadings: found.unwrap_or_default(), noise, log_likelihood: before })
 }
 
 /// Singular values, descending, and right vectors (one row each) of `rows / (deviation · √n)`.
@@ -188,7 +184,8 @@ pub struct FactorModel {
 impl FactorModel {
     fn new(mean: Vec<f64>, loadings: Vec<f64>, noise: Vec<f64>, log_likelihood: f64) -> Result<Self> {
         let all = mean.iter().chain(&loadings).chain(&noise).chain([&log_likelihood]);
-        if all.into_iter().any(|x| !x.is_finite()) || noise.iter().any(|v| *v <= 0.0) {
+        // The product of loading and deviation is squared below.
+        if all.into_iter().any(|x| x.abs() > 1e150 || x.is_nan()) || noise.iter().any(|v| *v <= 0.0) {
             bail!(InvalidData, "the factors overflow: features are too large, scale them in preprocess");
         }
         let projection = Projection::new(&expected_factors(&loadings, &noise)?, &mean);
@@ -199,7 +196,7 @@ impl FactorModel {
         let mean = parts.array::<f64>("mean")?.to_vec();
         let loadings = parts.array::<f64>("components")?.to_vec();
         let d = mean.len();
-        if d == 0 || loadings.is_empty() || !loadings.len().is_multiple_of(d) {
+        if d == 0 || loadings.is_empty() || !loadings.len().is_multiple_of(d) || loadings.len() / d > d {
             bail!(Corrupted, "stored factor_analysis has {} loadings of {d} features", loadings.len());
         }
         let noise = parts.array_of("noise_variance", d)?.to_vec();
@@ -209,26 +206,24 @@ impl FactorModel {
     }
 }
 
-/// What multiplies a centred row to give its expected factors: `(I + W Ψ⁻¹ Wᵀ)⁻¹ W Ψ⁻¹`, one row per factor.
+/// What multiplies a centred row to give its expected factors: `(I + W Ψ⁻¹ Wᵀ)⁻¹ W Ψ⁻¹`, one row per factor. With
+/// `Ψ^(−½) Wᵀ = U S Vᵀ` that is `V (S / (S² + I)) Uᵀ Ψ^(−½)`, which stays accurate where noise vanishes.
 fn expected_factors(loadings: &[f64], noise: &[f64]) -> Result<Vec<f64>> {
     let d = noise.len();
     let k = loadings.len() / d;
-    let run = Run::new();
-    let precise: Vec<f64> =
-        loadings.chunks_exact(d).flat_map(|row| row.iter().zip(noise).map(|(w, v)| w / v)).collect();
-    let mut posterior = product_transposed(&precise, loadings, d, &run)?;
-    for i in 0..k {
-        posterior[i * k + i] += 1.0;
-    }
-    if posterior.iter().any(|x| !x.is_finite()) || !cholesky::factor(&mut posterior, k, &run)? {
-        bail!(InvalidData, "the factors overflow: features are too large, scale them in preprocess");
-    }
+    let precise = loadings.chunks_exact(d).flat_map(|row| row.iter().zip(noise).map(|(w, v)| w / v.sqrt())).collect();
+    let Svd { us, s, v } = svd(precise, d, k, &Run::new())?;
     let mut out = vec![0.0; k * d];
-    let mut column = vec![0.0; k];
-    for j in 0..d {
-        (0..k).for_each(|i| column[i] = precise[i * d + j]);
-        cholesky::solve(&posterior, k, &mut column);
-        (0..k).for_each(|i| out[i * d + j] = column[i]);
+    for ((left, right), s) in us.chunks_exact(d).zip(v.chunks_exact(k)).zip(&s) {
+        for (row, x) in out.chunks_exact_mut(d).zip(right) {
+            axpy(x / (s * s + 1.0), left, row);
+        }
+    }
+    for row in out.chunks_exact_mut(d) {
+        row.iter_mut().zip(noise).for_each(|(x, v)| *x /= v.sqrt());
+    }
+    if out.iter().any(|x| !x.is_finite()) {
+        bail!(InvalidData, "the factors overflow: features are too large, scale them in preprocess");
     }
     Ok(out)
 }

@@ -81,7 +81,10 @@ impl Keep {
         }
         if json == "mle" {
             if n < d || d < 2 {
-                bail!(InvalidData, "n_components \"mle\" of pca needs at least 2 features and as many rows as features");
+                bail!(
+                    InvalidData,
+                    "n_components \"mle\" of pca needs at least 2 features and as many rows as features"
+                );
             }
             return Ok(Self::Likeliest);
         }

@@ -32,8 +32,7 @@ pub struct TruncatedSvd;
 
 impl Estimator for TruncatedSvd {
     const NAME: &'static str = "truncated_svd";
-    const DESCRIPTION: &'static str =
-        "Fewer numbers per row that keep most of its length: principal components without centring, for counts and texts.";
+    const DESCRIPTION: &'static str = "Fewer numbers per row that keep most of its length: principal components without centring, for counts and texts.";
     const SOURCE: &'static str =
         "Eckart, Young 1936; Deerwester, Dumais, Furnas, Landauer, Harshman 1990; scikit-learn 1.9 TruncatedSVD";
     const TASKS: &'static [Task] = &[Task::Decomposition];
@@ -49,7 +48,10 @@ impl Estimator for TruncatedSvd {
         }
         let k = (params.n_components as usize).min(n.min(d));
         if k < params.n_components as usize {
-            run.warn(&format!("truncated_svd keeps {k} components of {n} rows and {d} features, not {}", params.n_components));
+            run.warn(&format!(
+                "truncated_svd keeps {k} components of {n} rows and {d} features, not {}",
+                params.n_components
+            ));
         }
         let mut space = RowSpace::of(data, false, run)?;
         space.vectors.truncate(k * d);

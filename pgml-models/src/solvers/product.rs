@@ -181,15 +181,7 @@ for_each_cpu! {
 }
 
 #[inline(always)]
-fn tile<const ROWS: usize>(
-    a: &[f64],
-    row: usize,
-    step: usize,
-    panel: &[f64],
-    c: &mut [f64],
-    column: usize,
-    n: usize,
-) {
+fn tile<const ROWS: usize>(a: &[f64], row: usize, step: usize, panel: &[f64], c: &mut [f64], column: usize, n: usize) {
     let mut sums = [[0.0; WIDTH]; ROWS];
     let (cells, _) = panel.as_chunks::<WIDTH>();
     for (l, b) in cells.iter().enumerate() {
@@ -224,9 +216,8 @@ mod tests {
             let (a, b) = (matrix(m, k, 1), matrix(k, n, 2));
             let at: Vec<f64> = (0..k * m).map(|i| a[(i % m) * k + i / m]).collect();
             let bt: Vec<f64> = (0..n * k).map(|i| b[(i % k.max(1)) * n + i / k.max(1)]).collect();
-            let expected: Vec<f64> = (0..m * n)
-                .map(|i| (0..k).map(|l| a[i / n * k + l] * b[l * n + i % n]).sum())
-                .collect();
+            let expected: Vec<f64> =
+                (0..m * n).map(|i| (0..k).map(|l| a[i / n * k + l] * b[l * n + i % n]).sum()).collect();
             if k > 0 {
                 assert_eq!(product(&a, &b, k, n, &run), Ok(expected.clone()), "{m} × {k} × {n}");
                 assert_eq!(product_transposed(&a, &bt, k, &run), Ok(expected.clone()), "{m} × {k} × {n}");

@@ -10,10 +10,12 @@ pub struct Split {
     pub test: Dataset,
 }
 
-/// `n_rows × n_features` seeded numbers, with a target that depends on the first feature.
+/// `n_rows × n_features` seeded numbers, with a target that depends on the first feature. Those to decompose are not
+/// negative, as some decompositions demand.
 pub fn synthetic(task: Task, n_rows: usize, n_features: usize) -> Dataset {
     let mut rng = fastrand::Rng::with_seed(42);
-    let rows: Vec<f64> = (0..n_rows * n_features).map(|_| rng.f64() * 4.0 - 2.0).collect();
+    let least = if task == Task::Decomposition { 0.0 } else { -2.0 };
+    let rows: Vec<f64> = (0..n_rows * n_features).map(|_| rng.f64() * 4.0 + least).collect();
     let noise: Vec<f64> = (0..n_rows).map(|_| rng.f64() - 0.5).collect();
     with_target(task, &rows, n_features, |row, i| row[0] * 3.0 + noise[i])
 }
@@ -45,10 +47,12 @@ pub fn small(task: Task) -> Dataset {
 pub fn big(task: Task) -> &'static Dataset {
     static REGRESSION: LazyLock<Dataset> = LazyLock::new(|| synthetic(Task::Regression, 200_000, 20));
     static CLASSIFICATION: LazyLock<Dataset> = LazyLock::new(|| synthetic(Task::Classification, 200_000, 20));
+    static DECOMPOSITION: LazyLock<Dataset> = LazyLock::new(|| synthetic(Task::Decomposition, 200_000, 20));
     static UNSUPERVISED: LazyLock<Dataset> = LazyLock::new(|| synthetic(Task::Clustering, 200_000, 20));
     match task {
         Task::Regression => &REGRESSION,
         Task::Classification => &CLASSIFICATION,
+        Task::Decomposition => &DECOMPOSITION,
         _ => &UNSUPERVISED,
     }
 }

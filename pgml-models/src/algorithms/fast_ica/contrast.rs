@@ -59,7 +59,7 @@ impl Contrast {
             }
             Self::Cube => {
                 let curvature = 3.0 * dot(signal, signal);
-                signal.iter_mut().for_each(|x| *x *= *x * *x);
+                signal.iter_mut().for_each(|x| *x = x.powi(3));
                 curvature
             }
         }

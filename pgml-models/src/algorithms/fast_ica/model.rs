@@ -43,9 +43,11 @@ impl Model for IcaModel {
 
     fn encode(&self) -> Result<Parts> {
         let d = self.mean.len();
-        Ok(Parts::new()
-            .with("mean", self.mean.clone())
-            .with_shape("components", vec![self.components.len() / d, d], self.components.clone()))
+        Ok(Parts::new().with("mean", self.mean.clone()).with_shape(
+            "components",
+            vec![self.components.len() / d, d],
+            self.components.clone(),
+        ))
     }
 
     fn bytes(&self) -> usize {
