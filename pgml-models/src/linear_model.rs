@@ -16,6 +16,48 @@ pub enum Head {
     Decision(Classes),
     /// As `Decision`, and the logistic or softmax function of the scores are probabilities.
     Probability(Classes),
+    /// As `Decision`; each score alone gives its class a probability, and their sum is brought to 1.
+    OneVsRest(Classes, Squash),
+}
+
+impl Head {
+    /// The classes, if the scores stand for such.
+    #[must_use]
+    pub fn classes(&self) -> Option<&Classes> {
+        match self {
+            Self::Value => None,
+            Self::Decision(classes) | Self::Probability(classes) | Self::OneVsRest(classes, _) => Some(classes),
+        }
+    }
+
+    /// The name in the stored form.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::Decision(_) => "decision",
+            Self::Probability(_) => "probability",
+            Self::OneVsRest(_, Squash::Logistic) => "one_vs_rest_logistic",
+            Self::OneVsRest(_, Squash::Clip) => "one_vs_rest_clip",
+        }
+    }
+}
+
+/// How a score becomes a probability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Squash {
+    /// `1 / (1 + e^−s)`.
+    Logistic,
+    /// `(s + 1) / 2` within 0 and 1, as the modified Huber loss wants it (Zhang 2004, appendix B).
+    Clip,
+}
+
+impl Squash {
+    fn probability(self, score: f64) -> f64 {
+        match self {
+            Self::Logistic => 1.0 / (1.0 + (-score).exp()),
+            Self::Clip => 0.5 * (score.clamp(-1.0, 1.0) + 1.0),
+        }
+    }
 }
 
 /// Which classes the scores stand for.
@@ -126,10 +168,7 @@ impl LinearModel {
         let intercept = parts.array::<f64>("intercept")?.to_vec();
         let head = decode_head(parts)?;
         let n_scores = intercept.len();
-        let expected = match &head {
-            Head::Value => n_scores.max(1),
-            Head::Decision(classes) | Head::Probability(classes) => classes.n_scores(),
-        };
+        let expected = head.classes().map_or(n_scores.max(1), Classes::n_scores);
         let Some(n_coef) = n_features.checked_mul(n_scores).filter(|n| *n > 0 && n_scores == expected) else {
             bail!(Corrupted, "stored linear model has {n_scores} intercepts for {n_features} features");
         };
@@ -169,6 +208,8 @@ fn decode_head(parts: &Parts) -> Result<Head> {
     match head.as_str() {
         "decision" => Ok(Head::Decision(classes)),
         "probability" => Ok(Head::Probability(classes)),
+        "one_vs_rest_logistic" => Ok(Head::OneVsRest(classes, Squash::Logistic)),
+        "one_vs_rest_clip" => Ok(Head::OneVsRest(classes, Squash::Clip)),
         other => bail!(Corrupted, "stored linear model has the unknown head \"{other}\""),
     }
 }
@@ -186,15 +227,13 @@ impl Model for LinearModel {
         let n_outputs = self.n_outputs();
         expect_shape(&rows, self.n_features, out, n_outputs)?;
         require_finite(&rows)?;
-        match &self.head {
-            Head::Value => {
+        match self.head.classes() {
+            None => {
                 for (row, out) in rows.rows().zip(out.chunks_exact_mut(n_outputs)) {
                     out.iter_mut().enumerate().for_each(|(k, out)| *out = self.score(k, row));
                 }
             }
-            Head::Decision(classes) | Head::Probability(classes) => {
-                rows.rows().zip(out).for_each(|(row, out)| *out = self.class(classes, row));
-            }
+            Some(classes) => rows.rows().zip(out).for_each(|(row, out)| *out = self.class(classes, row)),
         }
         Ok(())
     }
@@ -204,11 +243,11 @@ impl Model for LinearModel {
         let parts = Parts::new()
             .with_shape("coef", shape, self.coef.clone())
             .with("intercept", self.intercept.clone())
-            .with_meta("n_features", &self.n_features)?;
-        match &self.head {
-            Head::Value => parts.with_meta("head", &"value"),
-            Head::Decision(classes) => classes.encode(parts)?.with_meta("head", &"decision"),
-            Head::Probability(classes) => classes.encode(parts)?.with_meta("head", &"probability"),
+            .with_meta("n_features", &self.n_features)?
+            .with_meta("head", &self.head.name())?;
+        match self.head.classes() {
+            None => Ok(parts),
+            Some(classes) => classes.encode(parts),
         }
     }
 
@@ -217,7 +256,7 @@ impl Model for LinearModel {
     }
 
     fn classifier(&self) -> Option<&dyn Classifier> {
-        matches!(self.head, Head::Probability(_)).then_some(self as &dyn Classifier)
+        matches!(self.head, Head::Probability(_) | Head::OneVsRest(..)).then_some(self as &dyn Classifier)
     }
 
     fn explainer(&self) -> Option<&dyn Explain> {
@@ -229,8 +268,10 @@ impl Explain for LinearModel {
     fn unit(&self) -> &'static str {
         match &self.head {
             Head::Value => "value",
-            Head::Probability(classes) if classes.n_scores() == 1 => "log-odds",
-            Head::Decision(_) | Head::Probability(_) => "score",
+            Head::Probability(classes) | Head::OneVsRest(classes, Squash::Logistic) if classes.n_scores() == 1 => {
+                "log-odds"
+            }
+            _ => "score",
         }
     }
 
@@ -242,9 +283,9 @@ impl Explain for LinearModel {
         contributions: &mut [f64],
         _run: &Run,
     ) -> Result<f64> {
-        let (k, sign) = match &self.head {
-            Head::Value => (output, 1.0),
-            Head::Decision(classes) | Head::Probability(classes) => {
+        let (k, sign) = match self.head.classes() {
+            None => (output, 1.0),
+            Some(classes) => {
                 let position = classes.seen.iter().position(|class| *class as usize == output).unwrap_or(0);
                 // Two classes share the score of the second.
                 match classes.n_scores() {
@@ -287,26 +328,27 @@ pub fn importance<'a>(columns: impl Iterator<Item = &'a [f64]>, deviations: &[f6
 
 impl Classifier for LinearModel {
     fn n_classes(&self) -> usize {
-        match &self.head {
-            Head::Value => 0,
-            Head::Decision(classes) | Head::Probability(classes) => classes.n_classes,
-        }
+        self.head.classes().map_or(0, |classes| classes.n_classes)
     }
 
     fn predict_proba_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
-        let Head::Probability(classes) = &self.head else {
-            bail!(NotSupported, "this model has no class probabilities");
+        let (classes, squash) = match &self.head {
+            Head::Probability(classes) => (classes, None),
+            Head::OneVsRest(classes, squash) => (classes, Some(*squash)),
+            Head::Value | Head::Decision(_) => bail!(NotSupported, "this model has no class probabilities"),
         };
         expect_shape(&rows, self.n_features, out, classes.n_classes)?;
         require_finite(&rows)?;
         for (row, out) in rows.rows().zip(out.chunks_exact_mut(classes.n_classes)) {
             out.fill(0.0);
-            if let [first, second] = classes.seen[..] {
-                let score = self.score(0, row);
-                out[second as usize] = 1.0 / (1.0 + (-score).exp());
-                out[first as usize] = 1.0 / (1.0 + score.exp());
-            } else {
-                self.softmax(classes, row, out);
+            match (&classes.seen[..], squash) {
+                ([first, second], _) => {
+                    let (score, squash) = (self.score(0, row), squash.unwrap_or(Squash::Logistic));
+                    out[*second as usize] = squash.probability(score);
+                    out[*first as usize] = squash.probability(-score);
+                }
+                (_, Some(squash)) => self.one_vs_rest(classes, squash, row, out),
+                (_, None) => self.softmax(classes, row, out),
             }
         }
         Ok(())
@@ -326,5 +368,19 @@ impl LinearModel {
             total += out[*class as usize];
         }
         classes.seen.iter().for_each(|class| out[*class as usize] /= total);
+    }
+
+    fn one_vs_rest(&self, classes: &Classes, squash: Squash, row: &[f64], out: &mut [f64]) {
+        let mut total = 0.0;
+        for (k, class) in classes.seen.iter().enumerate() {
+            out[*class as usize] = squash.probability(self.score(k, row));
+            total += out[*class as usize];
+        }
+        let equal = 1.0 / classes.seen.len() as f64;
+        for class in &classes.seen {
+            let p = &mut out[*class as usize];
+            // Where no class wants the row, none is more probable than another.
+            *p = if total > 0.0 { *p / total } else { equal };
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 A case is `{"name", "task", "params", "data", …, "expected"}`; `pgml-models/tests/golden_cases/mod.rs` reads it. `data` names a
 built-in data set (whose values are float32, as the extension's are), of which `rows` may keep the first few and
-`scale` multiplies each column, or holds `inline` rows. `weight` of row i is `1 + i mod weight_cycle`.
+`shift` is taken from each column and `scale` multiplies it, or holds `inline` rows. `weight` of row i is `1 + i mod weight_cycle`.
 """
 
 import json
@@ -42,6 +42,8 @@ def load(data):
             y = 1 - y
         n = data.get("rows", len(x))
         x, y = x[:n], y[:n]
+    if "shift" in data:
+        x = x - np.array(data["shift"])
     if "scale" in data:
         x = x * np.array(data["scale"])
     weight = None

@@ -17,20 +17,37 @@ pub fn it_beats_the_trivial_baseline(subject: &Subject) -> Finding {
 }
 
 /// The mean of the targets has r2 0. Some defaults are in units of the target, which varies by 77 here: the `C` of
-/// scikit-learn's SVR is, whose r2 is 0.04. Those must explain the same targets in units of their deviation.
+/// scikit-learn's SVR is, whose r2 is 0.04. Those must explain the same targets in units of their deviation. Descent has
+/// steps in units of the features: it must explain them from features in deviations. Passive-aggressive learning
+/// corrects each row's noise (with it scikit-learn's r2 is −0.4): it must explain a target without.
 fn explains_diabetes(subject: &Subject) -> Finding {
     let split = data::built_in("diabetes", subject.task);
     let as_it_is = explained(subject, &split)?;
     if as_it_is > 0.1 {
         return Ok(());
     }
-    let in_deviations =
-        explained(subject, &Split { train: in_deviations(&split.train)?, test: in_deviations(&split.test)? })?;
+    let scaled = Split { train: in_deviations(&split.train)?, test: in_deviations(&split.test)? };
+    let in_deviations = explained(subject, &scaled)?;
     if in_deviations > 0.2 {
+        return Ok(());
+    }
+    let scaled = scaled.standardised();
+    let standardised = explained(subject, &scaled)?;
+    let noiseless = explained(subject, &Split { train: sums(&scaled.train)?, test: sums(&scaled.test)? })?;
+    if standardised > 0.2 || noiseless > 0.9 {
         Ok(())
     } else {
-        Err(format!("r2 {as_it_is:.3} on diabetes, {in_deviations:.3} in deviations"))
+        Err(format!(
+            "r2 {as_it_is:.3} on diabetes, {in_deviations:.3} in deviations, {standardised:.3} of features in \
+             deviations, {noiseless:.3} without noise"
+        ))
     }
+}
+
+/// The same rows, the target being the sum of the features.
+fn sums(data: &Dataset) -> Result<Dataset, String> {
+    let sums = data.to_rows().chunks_exact(data.n_features()).map(|row| row.iter().sum()).collect();
+    data.clone().with_only_target(sums).map_err(|e| e.to_string())
 }
 
 fn explained(subject: &Subject, split: &Split) -> Result<f64, String> {
@@ -43,12 +60,26 @@ fn in_deviations(data: &Dataset) -> Result<Dataset, String> {
     Dataset::new(data.features().to_vec()).and_then(|data| data.with_target(target)).map_err(|e| e.to_string())
 }
 
-/// The most frequent class is right for a third of the irises and 63 % of the tumours.
+/// The most frequent class is right for a third of the irises and 63 % of the tumours. Descent has steps in units of the
+/// features: where it fails it must tell the classes by features in deviations, of which scikit-learn's perceptron gets
+/// 79 to 93 % of the irises right, depending on their order.
 fn tells_classes(subject: &Subject, set: &str) -> Finding {
     let split = data::built_in(set, subject.task);
+    let as_it_is = accuracy(subject, &split)?;
+    if as_it_is > 0.85 {
+        return Ok(());
+    }
+    let standardised = accuracy(subject, &split.standardised())?;
+    if standardised > 0.75 {
+        Ok(())
+    } else {
+        Err(format!("accuracy {as_it_is:.3} on {set}, {standardised:.3} of features in deviations"))
+    }
+}
+
+fn accuracy(subject: &Subject, split: &Split) -> Result<f64, String> {
     let y = split.test.target().map_err(|e| e.to_string())?;
-    let accuracy = metrics::ConfusionMatrix::new(y, &predictions(subject, &split)?).accuracy();
-    if accuracy > 0.85 { Ok(()) } else { Err(format!("accuracy {accuracy:.3} on {set}")) }
+    Ok(metrics::ConfusionMatrix::new(y, &predictions(subject, split)?).accuracy())
 }
 
 /// Clusters drawn at random have a silhouette of at most 0.

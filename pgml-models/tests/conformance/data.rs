@@ -12,6 +12,36 @@ pub struct Split {
 
 /// `n_rows × n_features` seeded numbers, with a target that depends on the first feature. Those to decompose are not
 /// negative, as some decompositions demand.
+impl Split {
+    /// Both parts with features of mean 0 and deviation 1 over the training rows.
+    pub fn standardised(&self) -> Self {
+        let units: Vec<(f64, f64)> = self.train.features().iter().map(|f| moments(&f.values)).collect();
+        Self { train: in_units(&self.train, &units), test: in_units(&self.test, &units) }
+    }
+}
+
+/// Mean and standard deviation.
+fn moments(values: &Floats) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt())
+}
+
+fn in_units(data: &Dataset, units: &[(f64, f64)]) -> Dataset {
+    let scaled = |(feature, (mean, deviation)): (&Feature, &(f64, f64))| {
+        let values: Vec<f64> = feature.values.iter().map(|x| (x - mean) / deviation).collect();
+        Feature::new(feature.name.clone(), values)
+    };
+    let scaled = Dataset::new(data.features().iter().zip(units).map(scaled).collect());
+    let target = data.target().expect("a target").to_vec();
+    match data.n_classes() {
+        0 => scaled.and_then(|scaled| scaled.with_target(target)),
+        n => scaled.and_then(|scaled| scaled.with_classes(target, n)),
+    }
+    .expect("as many rows")
+}
+
+/// `n_rows × n_features` seeded numbers, with a target that depends on the first feature.
 pub fn synthetic(task: Task, n_rows: usize, n_features: usize) -> Dataset {
     let mut rng = fastrand::Rng::with_seed(42);
     let least = if task == Task::Decomposition { 0.0 } else { -2.0 };

@@ -33,7 +33,17 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("lasso", "selection", small(), json!("random")),
         ("lasso", "tol", small(), json!(1.0)),
         ("nearest_centroid", "priors", json!({}), json!("empirical")),
+        ("passive_aggressive", "n_iter_no_change", json!({"tol": 0.1}), json!(1)),
+        ("passive_aggressive", "validation_fraction", json!({"early_stopping": true}), json!(0.5)),
         ("pca", "n_components", json!({}), json!("mle")),
+        ("perceptron", "alpha", json!({"penalty": "l2"}), json!(0.1)),
+        ("perceptron", "l1_ratio", json!({"penalty": "elasticnet", "alpha": 0.01}), json!(0.9)),
+        ("perceptron", "validation_fraction", json!({"early_stopping": true}), json!(0.5)),
+        ("stochastic_gradient_descent", "epsilon", json!({"loss": "epsilon_insensitive"}), json!(0.5)),
+        ("stochastic_gradient_descent", "eta0", json!({"learning_rate": "constant"}), json!(0.1)),
+        ("stochastic_gradient_descent", "l1_ratio", json!({"penalty": "elasticnet"}), json!(0.9)),
+        ("stochastic_gradient_descent", "power_t", json!({"learning_rate": "invscaling"}), json!(0.9)),
+        ("stochastic_gradient_descent", "validation_fraction", json!({"early_stopping": true}), json!(0.5)),
         ("svm", "random_state", json!({"probability": true}), json!(5)),
     ]
 }

@@ -4,7 +4,7 @@
 
 pub mod answers;
 
-use pgml_core::{Dataset, Feature, MatrixRef, Model, Run, Task, Values, datasets};
+use pgml_core::{Dataset, Feature, MatrixRef, Model, Run, Task, Values, datasets, metrics};
 use serde_json::{Map, Value};
 
 /// One comparison with the reference.
@@ -54,6 +54,11 @@ pub fn numbers(json: &Value) -> Vec<f64> {
 
 fn data(json: &Value, task: Task) -> Dataset {
     let (mut columns, targets) = if let Some(rows) = json.get("inline") { inline(rows, json) } else { built_in(json) };
+    if let Some(shift) = json.get("shift") {
+        for (column, shift) in columns.iter_mut().zip(numbers(shift)) {
+            column.iter_mut().for_each(|x| *x -= shift);
+        }
+    }
     if let Some(scale) = json.get("scale") {
         for (column, scale) in columns.iter_mut().zip(numbers(scale)) {
             column.iter_mut().for_each(|x| *x *= scale);
@@ -149,4 +154,39 @@ pub fn assert_close(what: &str, ours: &[f64], reference: &[f64], relative: f64, 
     if let Some((difference, a, b)) = worst {
         assert!(difference <= relative, "{what}: {a} is not {b} (relative difference {difference:e})");
     }
+}
+
+/// Fails when the mean score of ten seeds, learnt from even rows and measured on odd ones, differs from the reference's
+/// `scores` by more than three standard errors of the difference.
+pub fn scores_agree(case: &Case) {
+    let n = case.data.n_rows() as u32;
+    let part = |first: u32| case.data.select(&(first..n).step_by(2).collect::<Vec<u32>>());
+    let (learn, judge) = (part(0), part(1));
+    let algorithm = pgml_models::algorithm(&case.algorithm).expect("registered");
+    let score = |seed: u64| {
+        let run = Run::new().with_seed(seed);
+        let model = algorithm.fit(&case.params, &learn, case.task, &run).expect("fits");
+        let rows = judge.to_rows();
+        let rows = MatrixRef::new(&rows, judge.n_features()).expect("whole rows");
+        let mut out = vec![0.0; rows.n_rows()];
+        model.predict_into(rows, &mut out).expect("predicts");
+        let y = judge.target().expect("a target");
+        match case.task {
+            Task::Regression => metrics::r2(y, &out),
+            _ => metrics::ConfusionMatrix::new(y, &out).accuracy(),
+        }
+    };
+    let ours: Vec<f64> = (0..10).map(score).collect();
+    let ((mean, error), (reference, its_error)) = (moments(&ours), moments(&numbers(&case.expected["scores"])));
+    let allowed = 3.0 * error.hypot(its_error) + 1e-12;
+    println!("{}: {mean:.4} ± {error:.4}, reference {reference:.4} ± {its_error:.4}", case.name);
+    assert!((mean - reference).abs() <= allowed, "{}: {ours:?} has mean {mean}, not {reference}", case.name);
+}
+
+/// Mean, and its standard error.
+fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, (variance / n).sqrt())
 }
