@@ -40,6 +40,7 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::lightgbm::Lightgbm>::NEW,
     &Entry::<algorithms::linear::Linear>::NEW,
     &Entry::<algorithms::nearest_centroid::NearestCentroid>::NEW,
+    &Entry::<algorithms::nmf::Nmf>::NEW,
     &Entry::<algorithms::passive_aggressive::PassiveAggressive>::NEW,
     &Entry::<algorithms::pca::Pca>::NEW,
     &Entry::<algorithms::perceptron::Perceptron>::NEW,

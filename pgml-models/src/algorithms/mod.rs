@@ -11,6 +11,7 @@ pub mod lasso;
 pub mod lightgbm;
 pub mod linear;
 pub mod nearest_centroid;
+pub mod nmf;
 pub mod passive_aggressive;
 pub mod pca;
 pub mod perceptron;
