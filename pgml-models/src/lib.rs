@@ -39,6 +39,7 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::lasso::Lasso>::NEW,
     &Entry::<algorithms::lightgbm::Lightgbm>::NEW,
     &Entry::<algorithms::linear::Linear>::NEW,
+    &Entry::<algorithms::naive_bayes::NaiveBayes>::NEW,
     &Entry::<algorithms::nearest_centroid::NearestCentroid>::NEW,
     &Entry::<algorithms::nmf::Nmf>::NEW,
     &Entry::<algorithms::passive_aggressive::PassiveAggressive>::NEW,

@@ -10,6 +10,7 @@ pub mod knn;
 pub mod lasso;
 pub mod lightgbm;
 pub mod linear;
+pub mod naive_bayes;
 pub mod nearest_centroid;
 pub mod nmf;
 pub mod passive_aggressive;

@@ -7,11 +7,19 @@ use pgml_core::{Dataset, Error, ErrorKind, Hyperparams, Result, Task, bail};
 /// # Errors
 /// [`ErrorKind::InvalidParameter`] when one of `names` has another value than its default.
 pub fn refuse_other_tasks<P: Hyperparams>(algorithm: &str, params: &P, task: Task, names: &[&str]) -> Result<()> {
+    refuse_unless_default(algorithm, params, &task.to_string(), names)
+}
+
+/// Refuses parameters that have no meaning for `what` is asked for.
+///
+/// # Errors
+/// [`ErrorKind::InvalidParameter`] when one of `names` has another value than its default.
+pub fn refuse_unless_default<P: Hyperparams>(algorithm: &str, params: &P, what: &str, names: &[&str]) -> Result<()> {
     let (given, defaults) = (params.to_json(), P::default().to_json());
     match names.iter().find(|name| given.get(**name) != defaults.get(**name)) {
         Some(name) => Err(Error::new(
             ErrorKind::InvalidParameter,
-            format!("hyperparameter \"{name}\" of {algorithm} has no meaning for {task}"),
+            format!("hyperparameter \"{name}\" of {algorithm} has no meaning for {what}"),
         )),
         None => Ok(()),
     }

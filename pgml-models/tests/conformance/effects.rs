@@ -33,6 +33,11 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("lasso", "selection", small(), json!("random")),
         ("lasso", "tol", small(), json!(1.0)),
         ("nearest_centroid", "priors", json!({}), json!("empirical")),
+        ("naive_bayes", "alpha", json!({"distribution": "bernoulli"}), json!(5.0)),
+        ("naive_bayes", "binarize", json!({"distribution": "bernoulli"}), json!(1.0)),
+        ("naive_bayes", "class_prior", json!({"distribution": "bernoulli"}), json!([0.2, 0.3, 0.5])),
+        ("naive_bayes", "fit_prior", json!({"distribution": "bernoulli"}), json!(false)),
+        ("naive_bayes", "priors", json!({}), json!([0.2, 0.3, 0.5])),
         ("passive_aggressive", "n_iter_no_change", json!({"tol": 0.1}), json!(1)),
         ("passive_aggressive", "validation_fraction", json!({"early_stopping": true}), json!(0.5)),
         ("nmf", "alpha_H", json!({"n_components": 2}), json!(0.01)),
@@ -56,6 +61,12 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
 /// Parameters whose effect cannot show here, with the reason; `*` stands for all of an algorithm.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("lightgbm", "*", "handed to the library as they are, many of them for other objectives: tests/lightgbm.rs"),
+    (
+        "naive_bayes",
+        "force_alpha",
+        "of alpha near 0, which rows that repeat seldom survive: tests/golden_naive_bayes.rs",
+    ),
+    ("naive_bayes", "norm", "of counts, which are not negative: tests/golden_naive_bayes.rs"),
     ("svm", "cache_size", "how many rows of the kernel are kept: it changes time and memory, not numbers"),
     ("xgboost", "*", "handed to the library as they are, many of them for other objectives: tests/xgboost.rs"),
 ];
