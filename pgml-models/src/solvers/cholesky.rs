@@ -30,9 +30,19 @@ pub fn factor(a: &mut [f64], n: usize, run: &Run) -> Result<bool> {
 
 /// Solves `L Lᵀ x = b` in place.
 pub fn solve(l: &[f64], n: usize, b: &mut [f64]) {
+    forward(l, n, b);
+    backward(l, n, b);
+}
+
+/// Solves `L x = b` in place.
+pub fn forward(l: &[f64], n: usize, b: &mut [f64]) {
     for i in 0..n {
         b[i] = (b[i] - dot(&l[i * n..i * n + i], &b[..i])) / l[i * n + i];
     }
+}
+
+/// Solves `Lᵀ x = b` in place.
+pub fn backward(l: &[f64], n: usize, b: &mut [f64]) {
     for i in (0..n).rev() {
         b[i] /= l[i * n + i];
         let x = b[i];

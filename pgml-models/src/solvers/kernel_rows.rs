@@ -4,6 +4,10 @@ use pgml_core::run::Reservation;
 use pgml_core::{Result, Run, bail};
 
 use super::kernel_function::Kernel;
+use super::packets::{LANES, pack};
+
+/// Rows that are computed between two looks at the run.
+const BLOCK: usize = 128 * LANES;
 
 /// Rows whose kernel values are wanted again and again; the one longest unused makes room.
 pub struct KernelRows<'a> {
@@ -11,6 +15,8 @@ pub struct KernelRows<'a> {
     /// Row-major, `n × d`.
     rows: &'a [f64],
     d: usize,
+    /// The same rows in packets.
+    packets: Vec<f64>,
     /// The kernel of each row with itself.
     diagonal: Vec<f64>,
     cached: Vec<Vec<f64>>,
@@ -30,13 +36,27 @@ impl<'a> KernelRows<'a> {
     pub fn new(kernel: Kernel, rows: &'a [f64], d: usize, bytes: f64, run: &Run) -> Result<Self> {
         let n = rows.len() / d;
         let capacity = ((bytes / (8.0 * n as f64)) as usize).clamp(2, n.max(2));
-        let memory = run.reserve(8 * (capacity * n) as u64, "the kernel cache")?;
-        let diagonal: Vec<f64> = rows.chunks_exact(d).map(|row| kernel.value(row, row)).collect();
+        let memory = run.reserve(8 * (capacity * n + rows.len()) as u64, "the kernel cache")?;
+        let diagonal: Vec<f64> = rows.chunks_exact(d).map(|row| kernel.own(row)).collect();
         if diagonal.iter().any(|k| !k.is_finite()) {
             bail!(InvalidData, "the kernel overflows: features are too large, scale them in preprocess");
         }
         let (cached, last_use) = (vec![Vec::new(); n], vec![0; n]);
-        Ok(Self { kernel, rows, d, diagonal, cached, last_use, clock: 0, n_cached: 0, capacity, _memory: memory })
+        let mut packets = Vec::with_capacity(rows.len() + LANES * d);
+        pack(rows, d, &mut packets);
+        Ok(Self {
+            kernel,
+            rows,
+            d,
+            packets,
+            diagonal,
+            cached,
+            last_use,
+            clock: 0,
+            n_cached: 0,
+            capacity,
+            _memory: memory,
+        })
     }
 
     /// How many rows there are.
@@ -59,13 +79,14 @@ impl<'a> KernelRows<'a> {
         self.clock += 1;
         if self.last_use[i] == 0 {
             let mut values = if self.n_cached < self.capacity { Vec::new() } else { self.make_room() };
-            values.clear();
-            values.reserve_exact(self.n_rows());
+            values.resize(self.packets.len() / self.d, 0.0);
             let own = &self.rows[i * self.d..(i + 1) * self.d];
-            for rows in self.rows.chunks(1024 * self.d) {
+            let blocks = self.packets.chunks(BLOCK * self.d).zip(values.chunks_mut(BLOCK));
+            for (packets, values) in blocks {
                 run.check()?;
-                values.extend(rows.chunks_exact(self.d).map(|row| self.kernel.value(own, row)));
+                self.kernel.fill(packets, own, values);
             }
+            values.truncate(self.n_rows());
             self.cached[i] = values;
             self.n_cached += 1;
         }
@@ -103,8 +124,9 @@ mod tests {
             cache.load(i, &run).expect("not cancelled");
             cache.load(j, &run).expect("not cancelled");
             for (at, other) in [(i, j), (j, i)] {
-                let value = kernel.value(&rows[at * 2..at * 2 + 2], &rows[other * 2..other * 2 + 2]);
-                assert_eq!(cache.get(at)[other], value, "{at}, {other}");
+                let squares = (0..2).map(|j| (rows[at * 2 + j] - rows[other * 2 + j]).powi(2));
+                let value = (-0.3 * squares.sum::<f64>()).exp();
+                assert!((cache.get(at)[other] - value).abs() < 1e-15, "{at}, {other}");
             }
             assert!(cache.n_cached <= 2);
         }

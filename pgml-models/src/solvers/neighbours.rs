@@ -13,8 +13,8 @@ use std::ops::Range;
 
 use pgml_core::{MatrixRef, Shared};
 
-/// Rows that are compared at once.
-const LANES: usize = 8;
+use super::packets::LANES;
+
 /// Most packets in a leaf.
 const LEAF_PACKETS: usize = 4;
 /// Packets that stay in the first-level cache while several queries are compared with them.

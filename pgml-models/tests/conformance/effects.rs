@@ -32,6 +32,8 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("lasso", "random_state", json!({"alpha": 0.001, "selection": "random"}), json!(5)),
         ("lasso", "selection", small(), json!("random")),
         ("lasso", "tol", small(), json!(1.0)),
+        ("linear_discriminant", "priors", json!({}), json!("uniform")),
+        ("linear_discriminant", "shrinkage", json!({"solver": "lsqr"}), json!(0.3)),
         ("nearest_centroid", "priors", json!({}), json!("empirical")),
         ("naive_bayes", "alpha", json!({"distribution": "bernoulli"}), json!(5.0)),
         ("naive_bayes", "binarize", json!({"distribution": "bernoulli"}), json!(1.0)),
@@ -54,6 +56,8 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("stochastic_gradient_descent", "l1_ratio", json!({"penalty": "elasticnet"}), json!(0.9)),
         ("stochastic_gradient_descent", "power_t", json!({"learning_rate": "invscaling"}), json!(0.9)),
         ("stochastic_gradient_descent", "validation_fraction", json!({"early_stopping": true}), json!(0.5)),
+        ("quadratic_discriminant", "priors", json!({}), json!("uniform")),
+        ("quadratic_discriminant", "shrinkage", json!({"solver": "eigen"}), json!(0.3)),
         ("svm", "random_state", json!({"probability": true}), json!(5)),
     ]
 }

@@ -4,9 +4,10 @@ use pgml_core::estimator::expect_shape;
 use pgml_core::finite::require_finite;
 use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, Shared, bail};
 
-use super::voting::{Voting, pairs};
-use crate::solvers::kernel_function::{Form, Kernel};
-use crate::solvers::kernels::dot;
+use super::voting::Voting;
+use crate::solvers::kernel_function::{Form, Kernel, QUERIES_AT_A_TIME};
+use crate::solvers::kernels::axpy;
+use crate::solvers::packets::LANES;
 use crate::solvers::platt::Coupling;
 
 /// Support vectors and the machines made of them.
@@ -88,27 +89,65 @@ impl SvmModel {
     pub fn decisions_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         expect_shape(&rows, self.d, out, self.n_machines())?;
         require_finite(&rows)?;
-        let mut values = vec![0.0; self.vectors.len() / self.d];
-        rows.rows()
-            .zip(out.chunks_exact_mut(self.rho.len()))
-            .for_each(|(row, out)| self.decisions(row, &mut values, out));
+        let (width, room) = (self.rho.len(), QUERIES_AT_A_TIME.next_multiple_of(LANES));
+        let mut sums = vec![0.0; room * width];
+        let groups = rows.as_slice().chunks(QUERIES_AT_A_TIME * self.d).zip(out.chunks_mut(QUERIES_AT_A_TIME * width));
+        for (queries, out) in groups {
+            self.decide(queries, &mut sums, room);
+            for (row, out) in out.chunks_exact_mut(width).enumerate() {
+                out.iter_mut().enumerate().for_each(|(m, out)| *out = sums[m * room + row] - self.rho[m]);
+            }
+        }
         Ok(())
     }
 
-    /// The decisions about one row; `values` has room for a number per support vector.
-    fn decisions(&self, row: &[f64], values: &mut [f64], out: &mut [f64]) {
-        values.iter_mut().zip(self.vectors.chunks_exact(self.d)).for_each(|(v, s)| *v = self.kernel.value(s, row));
-        let n = values.len();
-        let part =
-            |row: usize, from: usize, to: usize| dot(&self.coef[row * n + from..row * n + to], &values[from..to]);
+    /// Calls `answer` with the decisions about each row and its `width` outputs.
+    fn each_decision(
+        &self,
+        rows: MatrixRef<'_>,
+        out: &mut [f64],
+        width: usize,
+        mut answer: impl FnMut(&mut [f64], &mut [f64]),
+    ) -> Result<()> {
+        let mut decisions = vec![0.0; QUERIES_AT_A_TIME.min(rows.n_rows()) * self.rho.len()];
+        let groups = rows.as_slice().chunks(QUERIES_AT_A_TIME * self.d).zip(out.chunks_mut(QUERIES_AT_A_TIME * width));
+        for (queries, out) in groups {
+            let queries = MatrixRef::new(queries, self.d)?;
+            let decisions = &mut decisions[..queries.n_rows() * self.rho.len()];
+            self.decisions_into(queries, decisions)?;
+            let rows = decisions.chunks_exact_mut(self.rho.len()).zip(out.chunks_exact_mut(width));
+            rows.for_each(|(decisions, out)| answer(decisions, out));
+        }
+        Ok(())
+    }
+
+    /// Writes `Σ y α K` of each machine about each of `queries` into `sums`: `room` numbers per machine.
+    fn decide(&self, queries: &[f64], sums: &mut [f64], room: usize) {
+        sums.fill(0.0);
+        let n = self.vectors.len() / self.d;
         let Some(Voting { classes, starts, .. }) = &self.voting else {
-            out.iter_mut().zip(&self.rho).enumerate().for_each(|(m, (out, rho))| *out = part(m, 0, n) - rho);
+            self.kernel.with_each(&self.vectors, queries, self.d, |i, kernels| {
+                sums.chunks_exact_mut(room).enumerate().for_each(|(m, sum)| axpy(self.coef[m * n + i], kernels, sum));
+            });
             return;
         };
-        for (((i, j), out), rho) in pairs(classes.seen.len()).zip(out).zip(&self.rho) {
-            *out = part(j - 1, starts[i], starts[i + 1]) + part(i, starts[j], starts[j + 1]) - rho;
-        }
+        let (k, mut own) = (classes.seen.len(), 0);
+        self.kernel.with_each(&self.vectors, queries, self.d, |i, kernels| {
+            while i >= starts[own + 1] {
+                own += 1;
+            }
+            for other in (0..k).filter(|other| *other != own) {
+                let (machine, row) =
+                    (machine(k, own.min(other), own.max(other)), if other > own { other - 1 } else { other });
+                axpy(self.coef[row * n + i], kernels, &mut sums[machine * room..(machine + 1) * room]);
+            }
+        });
     }
+}
+
+/// The position of the machine for classes `i < j` of `k` among [`super::voting::pairs`].
+fn machine(k: usize, i: usize, j: usize) -> usize {
+    i * k - i * (i + 1) / 2 + j - i - 1
 }
 
 fn decode_kernel(parts: &Parts) -> Result<Kernel> {
@@ -132,14 +171,8 @@ impl Model for SvmModel {
         let Some(voting) = &self.voting else { return self.decisions_into(rows, out) };
         expect_shape(&rows, self.d, out, 1)?;
         require_finite(&rows)?;
-        let mut values = vec![0.0; self.vectors.len() / self.d];
-        let mut decisions = vec![0.0; self.rho.len()];
         let (mut votes, mut sums) = (vec![0.0; voting.n_seen()], vec![0.0; voting.n_seen()]);
-        for (row, out) in rows.rows().zip(out) {
-            self.decisions(row, &mut values, &mut decisions);
-            *out = voting.vote(&decisions, &mut votes, &mut sums);
-        }
-        Ok(())
+        self.each_decision(rows, out, 1, |decisions, out| out[0] = voting.vote(decisions, &mut votes, &mut sums))
     }
 
     fn encode(&self) -> Result<Parts> {
@@ -178,13 +211,9 @@ impl Classifier for SvmModel {
         };
         expect_shape(&rows, self.d, out, voting.classes.n_classes)?;
         require_finite(&rows)?;
-        let mut values = vec![0.0; self.vectors.len() / self.d];
-        let (mut decisions, mut p) = (vec![0.0; self.rho.len()], vec![0.0; voting.n_seen()]);
-        let mut coupling = Coupling::new(voting.n_seen());
-        for (row, out) in rows.rows().zip(out.chunks_exact_mut(voting.classes.n_classes)) {
-            self.decisions(row, &mut values, &mut decisions);
-            voting.probabilities(&mut decisions, &mut coupling, &mut p, out);
-        }
-        Ok(())
+        let (mut p, mut coupling) = (vec![0.0; voting.n_seen()], Coupling::new(voting.n_seen()));
+        self.each_decision(rows, out, voting.classes.n_classes, |decisions, out| {
+            voting.probabilities(decisions, &mut coupling, &mut p, out);
+        })
     }
 }

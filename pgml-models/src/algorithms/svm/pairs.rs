@@ -6,7 +6,8 @@ use super::voting::Voting;
 use super::{Machines, SvmModel};
 use crate::linear_model::Classes;
 use crate::solvers::class_weight;
-use crate::solvers::kernels::dot;
+use crate::solvers::kernel_function::QUERIES_AT_A_TIME;
+use crate::solvers::kernels::axpy;
 use crate::solvers::platt::Sigmoid;
 use crate::solvers::smo::{Dual, Solution};
 
@@ -120,12 +121,15 @@ impl Pair {
             let solution = self.solve(&train, machines)?;
             let coef: Vec<f64> =
                 train.iter().zip(&solution.alpha).map(|(i, a)| if *i < self.n_first { *a } else { -a }).collect();
-            for i in test {
+            let vectors: Vec<f64> = train.iter().flat_map(|i| self.row(*i, machines.d).iter().copied()).collect();
+            for test in test.chunks(QUERIES_AT_A_TIME) {
                 machines.run.check()?;
-                let row = self.row(i, machines.d);
-                let kernels: Vec<f64> =
-                    train.iter().map(|s| machines.kernel.value(self.row(*s, machines.d), row)).collect();
-                decisions[i] = dot(&coef, &kernels) - solution.rho;
+                let queries: Vec<f64> = test.iter().flat_map(|i| self.row(*i, machines.d).iter().copied()).collect();
+                let mut sums = vec![-solution.rho; test.len()];
+                machines
+                    .kernel
+                    .with_each(&vectors, &queries, machines.d, |s, kernels| axpy(coef[s], kernels, &mut sums));
+                test.iter().zip(sums).for_each(|(i, sum)| decisions[*i] = sum);
             }
         }
         Ok(Sigmoid::fit(&decisions, &(0..n).map(|i| i < self.n_first).collect::<Vec<_>>()))

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use pgml_core::{Result, Run};
 
-use super::{LANES, LEAF_PACKETS, Metric, Neighbours};
+use super::super::packets::LANES;
+use super::{LEAF_PACKETS, Metric, Neighbours};
 
 /// With more features, boxes overlap so much that nearly all rows are compared anyway.
 const MOST_FEATURES_FOR_A_TREE: usize = 15;

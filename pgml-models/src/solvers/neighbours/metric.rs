@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::LANES;
-use crate::solvers::kernels::{dot, for_each_cpu};
+use crate::solvers::kernels::dot;
+use crate::solvers::packets::{largest, powers, sizes, squares};
 
 /// How far apart two rows are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -110,7 +110,7 @@ impl Metric {
         }
     }
 
-    /// Writes the comparable values between `query` and each row of `packets` (see [`super::Neighbours`]) into `out`.
+    /// Writes the comparable values between `query` and each row of `packets` (see [`crate::solvers::packets`]) into `out`.
     pub(super) fn to_packets(self, packets: &[f64], query: &[f64], out: &mut [f64]) {
         match self {
             Self::Euclidean | Self::Cosine => squares(packets, query, out),
@@ -119,44 +119,4 @@ impl Metric {
             Self::Minkowski(p) => powers(packets, query, p, out),
         }
     }
-}
-
-/// Folds the differences between `query` and eight rows at a time, feature by feature.
-macro_rules! fold_packets {
-    ($packets:ident, $query:ident, $out:ident, |$lane:ident, $x:ident, $q:ident| $step:expr) => {
-        let (outs, _) = $out.as_chunks_mut::<LANES>();
-        for (packet, out) in $packets.chunks_exact($query.len() * LANES).zip(outs) {
-            let mut lanes = [0.0_f64; LANES];
-            let (columns, _) = packet.as_chunks::<LANES>();
-            for (column, $q) in columns.iter().zip($query) {
-                for l in 0..LANES {
-                    let ($lane, $x) = (lanes[l], column[l]);
-                    lanes[l] = $step;
-                }
-            }
-            *out = lanes;
-        }
-    };
-}
-
-for_each_cpu! {
-    fn squares(packets: &[f64], query: &[f64], out: &mut [f64]) {
-        fold_packets!(packets, query, out, |sum, x, q| sum + (x - q) * (x - q));
-    }
-}
-
-for_each_cpu! {
-    fn sizes(packets: &[f64], query: &[f64], out: &mut [f64]) {
-        fold_packets!(packets, query, out, |sum, x, q| sum + (x - q).abs());
-    }
-}
-
-for_each_cpu! {
-    fn largest(packets: &[f64], query: &[f64], out: &mut [f64]) {
-        fold_packets!(packets, query, out, |most, x, q| if (x - q).abs() > most { (x - q).abs() } else { most });
-    }
-}
-
-fn powers(packets: &[f64], query: &[f64], p: f64, out: &mut [f64]) {
-    fold_packets!(packets, query, out, |sum, x, q| sum + (x - q).abs().powf(p));
 }

@@ -2,8 +2,9 @@
 
 use pgml_core::{Parts, Result, bail};
 
+use super::super::packets::LANES;
 use super::build::{depth, n_nodes};
-use super::{LANES, Metric, Neighbours};
+use super::{Metric, Neighbours};
 
 impl Neighbours {
     /// Adds the stored form to `parts`.
