@@ -1,10 +1,12 @@
 //! The model of clusterings that number their training rows but have no rule of their own for other rows.
 
+use std::sync::OnceLock;
+
 use pgml_core::estimator::expect_shape;
 use pgml_core::finite::require_finite;
 use pgml_core::{Dataset, MatrixRef, Model, Parts, Result, Run, bail};
 
-use crate::solvers::metric::Metric;
+use crate::solvers::neighbours::{Metric, Neighbour, Neighbours};
 
 /// The label of a row that belongs to no cluster.
 pub const NOISE: i32 = -1;
@@ -26,6 +28,8 @@ pub struct LabelledRows {
     reach: f64,
     /// Hash and index of every row, ascending, to find equal rows.
     index: Vec<(u64, u32)>,
+    /// The rows that lend their label, once a row that is none of them was asked for.
+    search: OnceLock<Neighbours>,
 }
 
 impl LabelledRows {
@@ -52,7 +56,7 @@ impl LabelledRows {
         let mut index: Vec<(u64, u32)> =
             rows.chunks_exact(n_features).enumerate().map(|(i, row)| (hash(row), i as u32)).collect();
         index.sort_unstable();
-        Self { n_features, rows, labels, metric, core: None, reach: f64::INFINITY, index }
+        Self { n_features, rows, labels, metric, core: None, reach: f64::INFINITY, index, search: OnceLock::new() }
     }
 
     /// The label of every training row.
@@ -79,7 +83,10 @@ impl LabelledRows {
         if labels.iter().any(|label| *label < NOISE || i64::from(*label) >= n as i64) {
             bail!(Corrupted, "stored labels are no clusters of {n} rows");
         }
-        let metric = Metric::decode(parts.array_of::<f64>("metric", 2)?)?;
+        let (name, p): (String, f64) = parts.meta("metric")?;
+        let Some(metric) = Metric::named(&name, p) else {
+            bail!(Corrupted, "stored metric \"{name}\" ({p}) is unknown");
+        };
         let model = Self::build(rows, n_features, labels, metric);
         if !parts.arrays.contains_key("core") {
             return Ok(model);
@@ -99,9 +106,12 @@ impl LabelledRows {
         &self.rows[i as usize * self.n_features..][..self.n_features]
     }
 
-    fn label(&self, row: &[f64]) -> i32 {
-        let equal = self.equal(row);
-        equal.or_else(|| self.nearest(row)).map_or(NOISE, |i| self.labels[i as usize])
+    fn label(&self, row: &[f64]) -> Result<i32> {
+        let found = match self.equal(row) {
+            Some(i) => Some(i),
+            None => self.nearest(row)?,
+        };
+        Ok(found.map_or(NOISE, |i| self.labels[i as usize]))
     }
 
     /// The first training row that equals `row`.
@@ -113,19 +123,30 @@ impl LabelledRows {
     }
 
     /// The nearest row that lends its label this far.
-    fn nearest(&self, row: &[f64]) -> Option<u32> {
-        let n = self.labels.len() as u32;
-        let best = match &self.core {
-            None => self.nearest_of(row, 0..n),
-            Some(core) => self.nearest_of(row, core.iter().copied()),
-        };
-        best.filter(|(_, distance)| *distance <= self.reach).map(|(i, _)| i)
+    fn nearest(&self, row: &[f64]) -> Result<Option<u32>> {
+        let search = self.search()?;
+        if search.n_rows() == 0 {
+            return Ok(None);
+        }
+        let mut found = [Neighbour::NONE];
+        search.k_nearest(MatrixRef::new(row, self.n_features)?, 1, &mut found);
+        let [Neighbour { distance, index }] = found;
+        if distance > self.reach || index == u32::MAX {
+            return Ok(None);
+        }
+        Ok(Some(self.core.as_ref().map_or(index, |core| core[index as usize])))
     }
 
-    fn nearest_of(&self, row: &[f64], candidates: impl Iterator<Item = u32>) -> Option<(u32, f64)> {
-        candidates
-            .map(|i| (i, self.metric.distance(row, self.row(i))))
-            .reduce(|best, other| if other.1 < best.1 { other } else { best })
+    fn search(&self) -> Result<&Neighbours> {
+        if let Some(search) = self.search.get() {
+            return Ok(search);
+        }
+        let of = |rows: &[f64]| Neighbours::new(rows, self.n_features, self.metric, &Run::new());
+        let search = match &self.core {
+            None => of(&self.rows)?,
+            Some(core) => of(&core.iter().flat_map(|i| self.row(*i)).copied().collect::<Vec<f64>>())?,
+        };
+        Ok(self.search.get_or_init(|| search))
     }
 }
 
@@ -143,7 +164,9 @@ impl Model for LabelledRows {
     fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         expect_shape(&rows, self.n_features, out, 1)?;
         require_finite(&rows)?;
-        rows.rows().zip(out).for_each(|(row, out)| *out = f64::from(self.label(row)));
+        for (row, out) in rows.rows().zip(out) {
+            *out = f64::from(self.label(row)?);
+        }
         Ok(())
     }
 
@@ -151,7 +174,7 @@ impl Model for LabelledRows {
         let parts = Parts::new()
             .with_shape("rows", vec![self.labels.len(), self.n_features], self.rows.clone())
             .with("labels", self.labels.clone())
-            .with("metric", self.metric.code().to_vec())
+            .with_meta("metric", &self.metric.name())?
             .with_meta("n_features", &self.n_features)?;
         Ok(match &self.core {
             None => parts,
@@ -161,7 +184,8 @@ impl Model for LabelledRows {
 
     fn bytes(&self) -> usize {
         let core = self.core.as_ref().map_or(0, |core| 4 * core.len());
-        size_of::<Self>() + 8 * self.rows.len() + 20 * self.labels.len() + core
+        let search = self.search.get().map_or(0, Neighbours::bytes);
+        size_of::<Self>() + 8 * self.rows.len() + 20 * self.labels.len() + core + search
     }
 
     fn own_metrics(&self) -> Vec<(&'static str, f64)> {

@@ -1,6 +1,7 @@
 //! Every algorithm of pgml, behind the contracts of `pgml-core`.
 
 pub mod algorithms;
+pub mod centres;
 #[cfg(feature = "transformers")]
 pub mod checkpoint;
 #[cfg(feature = "transformers")]
@@ -29,7 +30,9 @@ use pgml_core::{Algorithm, Entry, Result};
 // One line per algorithm, also while there are few: that is what an author adds.
 #[rustfmt::skip]
 pub static ALGORITHMS: &[&dyn Algorithm] = &[
+    &Entry::<algorithms::affinity_propagation::AffinityPropagation>::NEW,
     &Entry::<algorithms::agglomerative::Agglomerative>::NEW,
+    &Entry::<algorithms::birch::Birch>::NEW,
     &Entry::<algorithms::elastic_net::ElasticNet>::NEW,
     &Entry::<algorithms::factor_analysis::FactorAnalysis>::NEW,
     &Entry::<algorithms::fast_ica::FastIca>::NEW,
@@ -40,6 +43,8 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::lightgbm::Lightgbm>::NEW,
     &Entry::<algorithms::linear::Linear>::NEW,
     &Entry::<algorithms::linear_discriminant::LinearDiscriminant>::NEW,
+    &Entry::<algorithms::mean_shift::MeanShift>::NEW,
+    &Entry::<algorithms::mini_batch_kmeans::MiniBatchKmeans>::NEW,
     &Entry::<algorithms::naive_bayes::NaiveBayes>::NEW,
     &Entry::<algorithms::nearest_centroid::NearestCentroid>::NEW,
     &Entry::<algorithms::nmf::Nmf>::NEW,

@@ -53,5 +53,8 @@ macro_rules! same_clusters {
 }
 
 same_clusters! {
+    affinity_propagation,
     agglomerative,
+    birch,
+    mean_shift,
 }

@@ -1,9 +1,10 @@
-//! k-means against scikit-learn 1.9.1 (`tests/golden/kmeans.py`).
+//! k-means, whole and by batches, against scikit-learn 1.9.1 (`tests/golden/kmeans.py`, `mini_batch_kmeans.py`).
 
 mod golden_cases;
 
 use golden_cases::{assert_close, cases, fit, numbers, predictions};
 use pgml_core::{Run, Task};
+use serde_json::Value;
 
 #[test]
 fn from_given_centres_the_clusters_equal_scikit_learns() {
@@ -20,12 +21,14 @@ fn from_given_centres_the_clusters_equal_scikit_learns() {
 
 #[test]
 fn over_seeds_the_mean_inertia_equals_scikit_learns_within_its_error() {
-    for mut case in cases("kmeans") {
-        case.params.remove("init");
-        let kmeans = pgml_models::algorithm("kmeans").expect("registered");
+    for mut case in cases("kmeans").into_iter().chain(cases("mini_batch_kmeans")) {
+        if case.params.get("init").is_some_and(Value::is_array) {
+            case.params.remove("init");
+        }
+        let algorithm = pgml_models::algorithm(&case.algorithm).expect("registered");
         let inertias: Vec<f64> = (0..10)
             .map(|seed| {
-                let model = kmeans.fit(&case.params, &case.data, Task::Clustering, &Run::new().with_seed(seed));
+                let model = algorithm.fit(&case.params, &case.data, Task::Clustering, &Run::new().with_seed(seed));
                 model.expect("fits").own_metrics()[0].1
             })
             .collect();
@@ -34,6 +37,7 @@ fn over_seeds_the_mean_inertia_equals_scikit_learns_within_its_error() {
         let (reference, error) =
             (numbers(&case.expected["seeded_mean"])[0], numbers(&case.expected["seeded_error"])[0]);
         let bound = 3.0 * (variance / 10.0 + error * error).sqrt() + 1e-9 * reference;
+        println!("{}: {mean} beside {reference} ± {bound}", case.name);
         assert!((mean - reference).abs() <= bound, "{}: {mean} is not {reference} ± {bound}", case.name);
     }
 }

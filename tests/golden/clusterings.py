@@ -43,9 +43,12 @@ BLOBS, TWINS, MOONS = rounded(blobs_with_noise()), rounded(duplicates()), rounde
 
 def case(algorithm, model, data, params):
     x, _, weight = load(data)
-    if "bin_seeding" in params or algorithm != "dbscan":
-        weight = None
-    fitted = model(**params).fit(x, sample_weight=weight) if weight is not None else model(**params).fit(x)
+    weighted = {} if weight is None else {"sample_weight": weight}
+    fitted = model(**params).fit(x, **weighted)
+    if "random_state" in fitted.get_params():
+        # Its noise parts equal rows and decides nothing else.
+        for seed in range(5):
+            assert (model(**params, random_state=seed).fit(x).labels_ == fitted.labels_).all()
     where = data.get("builtin", "inline")
     found = len(set(fitted.labels_) - {-1})
     print(f"{algorithm} {params} on {where} {x.shape}: {found} clusters, {np.sum(fitted.labels_ == -1)} noise")
@@ -68,8 +71,47 @@ def agglomerative():
     ]
 
 
+def birch():
+    return [
+        *[(data, {"n_clusters": k, "threshold": t}) for data, k, t in [(IRIS, 3, 0.5), (IRIS, 5, 0.2), (WINE, 3, 20.0), (UNIT_WINE, 3, 1.0), (DIGITS, 10, 12.0), (BLOBS, 5, 0.5), (MOONS, 4, 0.1), (BADLY_SCALED, 4, 1000.0)]],
+        (DIGITS, {"n_clusters": 10, "threshold": 8.0, "branching_factor": 7}),
+        (BLOBS, {"n_clusters": 5, "threshold": 0.3, "branching_factor": 3}),
+        (TWINS, {"n_clusters": 4, "threshold": 0.4}),
+        (IRIS, {"n_clusters": None, "threshold": 0.7}),
+        (IRIS, {}),
+    ]
+
+
+def affinity_propagation():
+    return [
+        *[(data, {}) for data in (IRIS, UNIT_WINE, BLOBS, MOONS)],
+        (BADLY_SCALED, {"damping": 0.9, "max_iter": 2000}),
+        (DIGITS, {"max_iter": 1000}),
+        (WINE, {"damping": 0.9, "max_iter": 500}),
+        (IRIS, {"preference": -50.0}),
+        (UNIT_WINE, {"preference": -300.0, "damping": 0.7}),
+        (BLOBS, {"convergence_iter": 5, "preference": -40.0, "damping": 0.6}),
+    ]
+
+
+def mean_shift():
+    return [
+        *[(data, {}) for data in (IRIS, UNIT_WINE, WINE, BLOBS, MOONS, BADLY_SCALED, TWINS)],
+        (IRIS, {"bandwidth": 0.8}),
+        (BLOBS, {"bandwidth": 1.5, "cluster_all": False}),
+        (BLOBS, {"bandwidth": 1.5, "bin_seeding": True}),
+        (BLOBS, {"bandwidth": 1.5, "bin_seeding": True, "min_bin_freq": 4, "cluster_all": False}),
+        (BLOBS, {"bandwidth": 2.5, "seeds": [[0.0, 0.0], [6.0, 1.0], [2.0, 7.0]]}),
+        (DIGITS, {"bandwidth": 30.0}),
+        (MOONS, {"bandwidth": 0.4, "max_iter": 3}),
+    ]
+
+
 ALL = {
+    "affinity_propagation": (cluster.AffinityPropagation, affinity_propagation),
     "agglomerative": (cluster.AgglomerativeClustering, agglomerative),
+    "birch": (cluster.Birch, birch),
+    "mean_shift": (cluster.MeanShift, mean_shift),
 }
 
 if __name__ == "__main__":

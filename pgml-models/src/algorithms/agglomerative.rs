@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::labelled_rows::LabelledRows;
 use crate::solvers::linkage::{Linkage, Merge, cut, merges};
-use crate::solvers::metric::Metric;
+use crate::solvers::neighbours::Metric;
 
 hyperparams! {
     /// Parameters of `agglomerative`.
@@ -41,6 +41,9 @@ impl Estimator for Agglomerative {
 
     fn fit(params: &AgglomerativeParams, data: &Dataset, _: Task, run: &Run) -> Result<LabelledRows> {
         data.require_finite()?;
+        if data.weight().is_some() {
+            bail!(NotSupported, "agglomerative knows no weights of rows");
+        }
         let stop = Stop::read(Self::NAME, params.n_clusters, params.distance_threshold)?;
         let linkage = Linkage::named(&params.linkage)?;
         let metric = metric_for(Self::NAME, linkage, &params.metric)?;
@@ -92,7 +95,9 @@ impl Stop {
 
 /// The metric called `name`, which Ward's linkage takes only if it is Euclidean.
 pub(super) fn metric_for(algorithm: &str, linkage: Linkage, name: &str) -> Result<Metric> {
-    let metric = Metric::named(name, 2.0)?;
+    let Some(metric) = Metric::named(name, 2.0) else {
+        bail!(InvalidParameter, "{algorithm} knows no metric {name}; known are {}", Metric::NAMES.join(", "));
+    };
     if linkage == Linkage::Ward && metric != Metric::Euclidean {
         bail!(
             InvalidParameter,

@@ -1,6 +1,8 @@
 //! One file per algorithm; each is registered by one line in [`ALGORITHMS`](crate::ALGORITHMS).
 
+pub mod affinity_propagation;
 pub mod agglomerative;
+pub mod birch;
 pub mod elastic_net;
 pub mod factor_analysis;
 pub mod fast_ica;
@@ -11,6 +13,8 @@ pub mod lasso;
 pub mod lightgbm;
 pub mod linear;
 pub mod linear_discriminant;
+pub mod mean_shift;
+pub mod mini_batch_kmeans;
 pub mod naive_bayes;
 pub mod nearest_centroid;
 pub mod nmf;

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use pgml_core::run::Reservation;
-use pgml_core::{Dataset, Result, Run};
+use pgml_core::{Dataset, Error, ErrorKind, Result, Run};
 
 use super::blocks::{copy_columns, ranges};
 use super::kernels::for_each_cpu;
-use super::metric::Metric;
+use super::neighbours::Metric;
 
 /// Rows per block: the distances of one block stay in the first-level cache.
 const BLOCK: usize = 256;
@@ -111,6 +111,15 @@ impl DistanceRows {
     }
 }
 
+/// The error of clusterings that look at all pairs of rows when distances overflow.
+#[must_use]
+pub fn too_large() -> Error {
+    Error::new(
+        ErrorKind::InvalidData,
+        "the distances between rows overflow: features are too large, scale them in preprocess",
+    )
+}
+
 fn to_unit_length(block: &mut [f64], len: usize) {
     let mut squares = vec![0.0; len];
     for column in block.chunks_exact(len) {
@@ -196,6 +205,18 @@ fn minkowski(columns: &[f64], point: &[f64], p: f64, out: &mut [f64]) {
 mod tests {
     use super::*;
 
+    fn distance(metric: Metric, a: &[f64], b: &[f64]) -> f64 {
+        let gaps = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+        let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        match metric {
+            Metric::Euclidean => gaps.map(|x| x * x).sum::<f64>().sqrt(),
+            Metric::Manhattan => gaps.sum(),
+            Metric::Chebyshev => gaps.fold(0.0, f64::max),
+            Metric::Minkowski(p) => gaps.map(|x| x.powf(p)).sum::<f64>().powf(1.0 / p),
+            Metric::Cosine => 1.0 - product(a, b) / (product(a, a) * product(b, b)).sqrt(),
+        }
+    }
+
     #[test]
     fn rows_of_every_metric_equal_single_distances() {
         let (n, d) = (700, 7);
@@ -217,7 +238,7 @@ mod tests {
                 points.distances_into(&points.row(5), first, &mut out);
                 for (i, out) in out.iter().enumerate() {
                     let row = |i: usize| &rows[original(i) * d..][..d];
-                    let expected = metric.distance(row(5), row(first + i));
+                    let expected = distance(metric, row(5), row(first + i));
                     assert!((out - expected).abs() < 1e-12, "{metric:?}, row {i}: {out} is not {expected}");
                 }
             }

@@ -6,7 +6,7 @@ mod ward;
 use pgml_core::{Dataset, Result, Run, bail};
 
 use super::distance_rows::DistanceRows;
-use super::metric::Metric;
+use super::neighbours::Metric;
 use super::spanning_tree::spanning_tree;
 
 /// How far apart two clusters are.

@@ -109,6 +109,39 @@ impl Points {
         (0..self.d).map(|j| self.columns[first * self.d + j * len + i - first]).collect()
     }
 
+    /// The rows of these numbers, in that order, centred as they are here.
+    ///
+    /// # Errors
+    /// When memory does not suffice.
+    pub fn pick(&self, rows: &[u32], run: &Run) -> Result<Self> {
+        let (n, d) = (rows.len(), self.d);
+        let memory = run.reserve(8 * (n * (d + 3)) as u64, "a batch of rows")?;
+        let mut columns = vec![0.0; n * d];
+        for block in ranges(n, BLOCK) {
+            let to = &mut columns[block.start * d..block.end * d];
+            for (at, row) in rows[block.clone()].iter().enumerate() {
+                let first = *row as usize / BLOCK * BLOCK;
+                let (len, begin) = (BLOCK.min(self.n - first), first * d + *row as usize - first);
+                for (j, to) in to.iter_mut().skip(at).step_by(block.len()).enumerate() {
+                    *to = self.columns[begin + j * len];
+                }
+            }
+        }
+        let weight = rows.iter().map(|row| self.weight[*row as usize]).collect();
+        let (means, variances) = (self.means.clone(), self.variances.clone());
+        Ok(Self { columns, n, d, weight, means, variances, _memory: memory })
+    }
+
+    /// The nearest of `centres` to every row, and the weighted sum of the squared distances.
+    ///
+    /// # Errors
+    /// When the run was cancelled.
+    pub fn labels(&self, centres: &[f64], run: &Run) -> Result<(Vec<u32>, f64)> {
+        let labels = self.assign(centres, run)?.0;
+        let inertia = dot(&self.own_distances(centres, &labels), &self.weight);
+        Ok((labels, inertia))
+    }
+
     /// Squared distance of every row to `point`.
     ///
     /// # Errors

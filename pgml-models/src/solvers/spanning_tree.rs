@@ -95,7 +95,7 @@ fn approach(distances: &[f64], row: u32, nearest: &mut [f64], sources: &mut [u32
 mod tests {
     use pgml_core::Dataset;
 
-    use super::super::metric::Metric;
+    use super::super::neighbours::Metric;
     use super::*;
 
     #[test]

@@ -14,6 +14,7 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
     let small = || json!({"alpha": 0.001});
     let threshold = || json!({"n_clusters": null, "distance_threshold": 1.0});
     vec![
+        ("affinity_propagation", "max_iter", json!({}), json!(1)),
         ("agglomerative", "distance_threshold", threshold(), json!(2.0)),
         ("agglomerative", "metric", json!({"linkage": "average"}), json!("manhattan")),
         ("elastic_net", "max_iter", small(), json!(1)),
@@ -58,12 +59,22 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("stochastic_gradient_descent", "validation_fraction", json!({"early_stopping": true}), json!(0.5)),
         ("quadratic_discriminant", "priors", json!({}), json!("uniform")),
         ("quadratic_discriminant", "shrinkage", json!({"solver": "eigen"}), json!(0.3)),
+        ("mean_shift", "bin_seeding", json!({"bandwidth": 1.0}), json!(true)),
+        ("mean_shift", "cluster_all", json!({"bandwidth": 0.5, "bin_seeding": true, "min_bin_freq": 2}), json!(false)),
+        ("mean_shift", "min_bin_freq", json!({"bandwidth": 0.5, "bin_seeding": true}), json!(2)),
+        ("mean_shift", "seeds", json!({}), json!([[0.0, 0.0, 0.0, 0.0]])),
+        ("mini_batch_kmeans", "init_size", json!({"batch_size": 20}), json!(30)),
+        ("mini_batch_kmeans", "max_no_improvement", json!({"batch_size": 20}), json!(1)),
+        ("mini_batch_kmeans", "n_init", json!({"batch_size": 20}), json!(5)),
+        ("mini_batch_kmeans", "reassignment_ratio", json!({"batch_size": 20}), json!(0.9)),
+        ("mini_batch_kmeans", "tol", json!({"batch_size": 20}), json!(10.0)),
         ("svm", "random_state", json!({"probability": true}), json!(5)),
     ]
 }
 
 /// Parameters whose effect cannot show here, with the reason; `*` stands for all of an algorithm.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("affinity_propagation", "random_state", "its noise decides where equal rows tie, which no small data show"),
     ("lightgbm", "*", "handed to the library as they are, many of them for other objectives: tests/lightgbm.rs"),
     (
         "naive_bayes",

@@ -1,22 +1,26 @@
 //! The nearest-neighbour chain over half a matrix of distances.
 
+use pgml_core::run::Reservation;
 use pgml_core::{Dataset, Result, Run};
 
 use super::{Linkage, Merge};
-use crate::solvers::distance_rows::DistanceRows;
-use crate::solvers::metric::{Metric, too_large};
+use crate::solvers::distance_rows::{DistanceRows, too_large};
+use crate::solvers::neighbours::Metric;
+use crate::solvers::reserved::zeros;
 
 /// The distances between rows `i < j`, row after row.
 struct HalfMatrix {
     n: usize,
     distances: Vec<f64>,
+    _memory: Reservation,
 }
 
 impl HalfMatrix {
     fn new(data: &Dataset, metric: Metric, run: &Run) -> Result<Self> {
+        let n = data.n_rows();
+        let what = "the matrix of distances between rows (linkage single and, of many rows, ward do without)";
+        let (mut distances, memory) = zeros(n * (n - 1) / 2, what, run)?;
         let points = DistanceRows::new(data, metric, run)?;
-        let n = points.len();
-        let mut distances = vec![0.0; n * (n - 1) / 2];
         let mut rest = distances.as_mut_slice();
         for i in 0..n - 1 {
             run.check()?;
@@ -24,7 +28,7 @@ impl HalfMatrix {
             points.distances_into(&points.row(i), i + 1, row);
             rest = below;
         }
-        Ok(Self { n, distances })
+        Ok(Self { n, distances, _memory: memory })
     }
 
     /// Where row `i` would begin if it had a value for column 0.
@@ -48,8 +52,6 @@ impl HalfMatrix {
 /// equally near clusters counts, the one before in the chain before all others.
 pub(super) fn merges(data: &Dataset, linkage: Linkage, metric: Metric, run: &Run) -> Result<Vec<Merge>> {
     let n = data.n_rows();
-    let bytes = 4 * (n as u64) * (n as u64).saturating_sub(1);
-    let _memory = run.reserve(bytes, "the matrix of distances between rows")?;
     let mut matrix = HalfMatrix::new(data, metric, run)?;
     let mut sizes = vec![1.0_f64; n];
     // The clusters that are left, ascending; one is named by the last of the two it was made of.

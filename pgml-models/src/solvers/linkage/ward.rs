@@ -4,8 +4,8 @@ use pgml_core::{Dataset, Result, Run};
 
 use super::Merge;
 use crate::solvers::blocks::{copy_columns, ranges};
+use crate::solvers::distance_rows::too_large;
 use crate::solvers::kernels::for_each_cpu;
-use crate::solvers::metric::too_large;
 
 /// Clusters per block.
 const BLOCK: usize = 256;
