@@ -36,6 +36,7 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::elastic_net::ElasticNet>::NEW,
     &Entry::<algorithms::factor_analysis::FactorAnalysis>::NEW,
     &Entry::<algorithms::fast_ica::FastIca>::NEW,
+    &Entry::<algorithms::hist_gradient_boosting::HistGradientBoosting>::NEW,
     &Entry::<algorithms::incremental_pca::IncrementalPca>::NEW,
     &Entry::<algorithms::kmeans::Kmeans>::NEW,
     &Entry::<algorithms::knn::Knn>::NEW,

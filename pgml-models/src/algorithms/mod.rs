@@ -6,6 +6,7 @@ pub mod birch;
 pub mod elastic_net;
 pub mod factor_analysis;
 pub mod fast_ica;
+pub mod hist_gradient_boosting;
 pub mod incremental_pca;
 pub mod kmeans;
 pub mod knn;

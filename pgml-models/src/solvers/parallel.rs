@@ -26,6 +26,18 @@ pub fn map<T: Send>(pieces: usize, run: &Run, f: impl Fn(usize) -> Result<T> + S
     Ok(all)
 }
 
+/// As many threads as the run allows, of this work's own: they inherit the calling thread's signal mask, those of a global
+/// pool would not.
+///
+/// # Errors
+/// [`ErrorKind::Internal`] when they cannot be started.
+pub fn pool(run: &Run) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(run.threads())
+        .build()
+        .map_err(|e| Error::new(ErrorKind::Internal, format!("cannot start {} threads: {e}", run.threads())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

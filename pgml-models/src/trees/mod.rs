@@ -2,6 +2,7 @@
 
 pub mod amount;
 pub mod binning;
+pub mod boosting;
 pub mod bootstrap;
 mod build;
 pub mod criterion;

@@ -12,6 +12,7 @@ use crate::subject::{Answers, Finding, Subject};
 /// fits are given, and the value of the parameter in the second one.
 fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
     let small = || json!({"alpha": 0.001});
+    let stops = || json!({"early_stopping": true});
     let threshold = || json!({"n_clusters": null, "distance_threshold": 1.0});
     vec![
         ("affinity_propagation", "max_iter", json!({}), json!(1)),
@@ -27,6 +28,18 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("fast_ica", "fun_args", json!({}), json!({"alpha": 1.5})),
         ("fast_ica", "w_init", json!({"n_components": 2}), json!([[1.0, 0.5], [-0.5, 1.0]])),
         ("fast_ica", "whiten", json!({}), json!("arbitrary-variance")),
+        ("hist_gradient_boosting", "categorical_features", json!({}), json!([0])),
+        ("hist_gradient_boosting", "interaction_cst", json!({}), json!("no_interactions")),
+        ("hist_gradient_boosting", "loss", json!({}), json!("absolute_error")),
+        ("hist_gradient_boosting", "max_features", json!({}), json!(0.3)),
+        ("hist_gradient_boosting", "monotonic_cst", json!({}), json!([-1, 0, 0, 0])),
+        ("hist_gradient_boosting", "n_iter_no_change", stops(), json!(3)),
+        ("hist_gradient_boosting", "quantile", json!({"loss": "quantile", "quantile": 0.5}), json!(0.9)),
+        ("hist_gradient_boosting", "random_state", json!({"max_features": 0.3}), json!(5)),
+        ("hist_gradient_boosting", "scoring", stops(), json!("accuracy")),
+        ("hist_gradient_boosting", "scoring", stops(), json!("r2")),
+        ("hist_gradient_boosting", "tol", stops(), json!(0.1)),
+        ("hist_gradient_boosting", "validation_fraction", stops(), json!(0.3)),
         ("incremental_pca", "batch_size", json!({"n_components": 2}), json!(10)),
         ("lasso", "max_iter", small(), json!(1)),
         ("lasso", "positive", small(), json!(true)),

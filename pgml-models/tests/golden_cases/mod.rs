@@ -44,10 +44,11 @@ fn case(json: &Value) -> Case {
     }
 }
 
-/// The numbers of a (nested) JSON array, flattened.
+/// The numbers of a (nested) JSON array, flattened; null is NaN.
 pub fn numbers(json: &Value) -> Vec<f64> {
     match json {
         Value::Array(list) => list.iter().flat_map(numbers).collect(),
+        Value::Null => vec![f64::NAN],
         other => vec![other.as_f64().expect("a number")],
     }
 }
