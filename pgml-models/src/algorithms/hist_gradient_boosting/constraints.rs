@@ -59,11 +59,11 @@ pub(super) fn interactions(given: &Value, data: &Dataset) -> Result<Vec<Vec<usiz
     let mut sets: Vec<Vec<usize>> = match given {
         Value::Null => return Ok(Vec::new()),
         Value::String(text) if text == "no_interactions" => (0..n).map(|feature| vec![feature]).collect(),
-        Value::String(text) if text == "pairwise" => {
-            (0..n).flat_map(|a| (a + 1..n).map(move |b| vec![a, b])).collect()
-        }
+        Value::String(text) if text == "pairwise" => (0..n).flat_map(|a| (a + 1..n).map(move |b| vec![a, b])).collect(),
         Value::Array(list) if list.iter().all(Value::is_array) => {
-            let set = |set: &Value| set.as_array().into_iter().flatten().map(|f| position("interaction_cst", f, data)).collect();
+            let set = |set: &Value| {
+                set.as_array().into_iter().flatten().map(|f| position("interaction_cst", f, data)).collect()
+            };
             list.iter().map(set).collect::<Result<_>>()?
         }
         other => bail!(

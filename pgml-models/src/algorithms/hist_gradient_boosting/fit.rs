@@ -14,7 +14,7 @@ use crate::algorithms::task_params::{refuse_other_tasks, regression_targets};
 use crate::linear_model::Classes;
 use crate::solvers::class_weight;
 use crate::trees::boosting::split::Limits;
-use crate::trees::boosting::{BinMap, BinnedRows, Grower, Growth, GrownTree};
+use crate::trees::boosting::{BinMap, BinnedRows, Grower, GrownTree, Growth};
 use crate::trees::{FlatBuilder, FlatForest};
 
 /// Nodes of a smaller sum of hessians are not split.
@@ -57,7 +57,8 @@ pub(super) fn fit(
         }
         false => None,
     };
-    let boosting = Boosting { params, loss: training.loss, rows, binned: &binned, growth: &growth, columns: &columns, run };
+    let boosting =
+        Boosting { params, loss: training.loss, rows, binned: &binned, growth: &growth, columns: &columns, run };
     let forest = boosting.forest(&baseline, watch)?;
     HistGradientBoostingModel::new(forest, baseline, training.loss.link(), training.classes)
 }
@@ -86,7 +87,11 @@ impl<'a> Problem<'a> {
             bail!(InvalidParameter, "the loss {} of hist_gradient_boosting is not for {task}", params.loss);
         }
         if params.max_features > 1.0 {
-            bail!(InvalidParameter, "max_features of hist_gradient_boosting is {}, but must be at most 1", params.max_features);
+            bail!(
+                InvalidParameter,
+                "max_features of hist_gradient_boosting is {}, but must be at most 1",
+                params.max_features
+            );
         }
         let target = data.target()?;
         if task == Task::Regression {
@@ -154,7 +159,9 @@ fn regression_loss(params: &HistGradientBoostingParams) -> Result<Loss> {
         "poisson" => Loss::Poisson,
         "quantile" => match params.quantile.filter(|q| *q > 0.0 && *q < 1.0) {
             Some(quantile) => Loss::Quantile(quantile),
-            None => bail!(InvalidParameter, "the loss quantile of hist_gradient_boosting needs quantile, between 0 and 1"),
+            None => {
+                bail!(InvalidParameter, "the loss quantile of hist_gradient_boosting needs quantile, between 0 and 1")
+            }
         },
         _ => Loss::SquaredError,
     })

@@ -104,7 +104,11 @@ impl Loss {
             _ => true,
         };
         if !fine {
-            let wanted = if self == Self::Gamma { "gamma needs targets above 0" } else { "poisson needs targets of at least 0, not all 0" };
+            let wanted = if self == Self::Gamma {
+                "gamma needs targets above 0"
+            } else {
+                "poisson needs targets of at least 0, not all 0"
+            };
             bail!(InvalidData, "the loss {wanted}");
         }
         Ok(())
@@ -116,7 +120,9 @@ impl Loss {
         let least = 10.0 * f64::EPSILON;
         match self {
             Self::SquaredError => vec![mean()],
-            Self::AbsoluteError | Self::Quantile(_) => vec![self.best_constant(rows.y.to_vec(), rows.weight.map(<[f64]>::to_vec))],
+            Self::AbsoluteError | Self::Quantile(_) => {
+                vec![self.best_constant(rows.y.to_vec(), rows.weight.map(<[f64]>::to_vec))]
+            }
             Self::Poisson | Self::Gamma => vec![mean().max(least).ln()],
             Self::Logistic => {
                 let p = mean().clamp(least, 1.0 - least);
@@ -319,7 +325,11 @@ mod tests {
             let rows = Rows { y: &y, weight: Some(&weight) };
             let baseline = loss.baseline(&rows);
             let raw = |shift: f64| -> Vec<f64> {
-                baseline.iter().enumerate().flat_map(|(k, b)| vec![b + if k == 0 { shift } else { 0.0 }; y.len()]).collect()
+                baseline
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(k, b)| vec![b + if k == 0 { shift } else { 0.0 }; y.len()])
+                    .collect()
             };
             let least = loss.mean(&rows, &raw(0.0));
             for shift in [-0.01, 0.01] {

@@ -101,7 +101,10 @@ fn class_of(raw: &[f64], row: usize, n_rows: usize) -> usize {
         return usize::from(raw[row] > 0.0);
     }
     let scores = raw[row..].iter().step_by(n_rows);
-    scores.enumerate().fold((0, f64::NEG_INFINITY), |best, (k, score)| if *score > best.1 { (k, *score) } else { best }).0
+    scores
+        .enumerate()
+        .fold((0, f64::NEG_INFINITY), |best, (k, score)| if *score > best.1 { (k, *score) } else { best })
+        .0
 }
 
 /// Rows to learn from and rows to watch, drawn at random; of each class the same share.
@@ -146,7 +149,9 @@ mod tests {
     fn training_stops_when_the_last_rounds_bring_nothing() {
         let y = [0.0];
         let rows = Rows { y: &y, weight: None };
-        let stops = |mut watch: Watch, losses: &[f64]| losses.iter().map(|loss| watch.should_stop(&rows, &[*loss])).collect::<Vec<_>>();
+        let stops = |mut watch: Watch, losses: &[f64]| {
+            losses.iter().map(|loss| watch.should_stop(&rows, &[*loss])).collect::<Vec<_>>()
+        };
         assert_eq!(stops(watch(2, 0.0), &[5.0, 4.0, 4.0, 4.0]), [false, false, false, true]);
         assert_eq!(stops(watch(2, 0.0), &[5.0, 4.0, 4.5, 3.9, 3.9]), [false, false, false, false, false]);
         assert_eq!(stops(watch(1, 2.0), &[5.0, 4.0]), [false, true]);
@@ -156,7 +161,8 @@ mod tests {
     fn rows_are_set_aside_by_class() {
         let classes: Vec<f64> = (0..1000).map(|row| f64::from(u8::from(row % 10 == 0))).collect();
         let rows: Vec<f64> = (0..1000).map(f64::from).collect();
-        let data = Dataset::from_rows(&rows, 1).and_then(|data| data.with_classes(classes.clone(), 2)).expect("classes");
+        let data =
+            Dataset::from_rows(&rows, 1).and_then(|data| data.with_classes(classes.clone(), 2)).expect("classes");
         let (learnt, watched) = split(&data, Amount::Share(0.1), &mut Rng::with_seed(0)).expect("rows are left");
         assert_eq!((learnt.len(), watched.len()), (900, 100));
         assert_eq!(watched.iter().filter(|row| classes[**row as usize] == 1.0).count(), 10);

@@ -95,7 +95,9 @@ impl BinMap {
                 // With 255 ends every search takes the same eight steps, without a branch to mispredict.
                 let mut padded = [f64::INFINITY; MAX_BINS];
                 padded[..ends.len()].copy_from_slice(ends);
-                values.for_each(|x| put(if x.is_nan() { MISSING_BIN } else { ends_below(&padded, x).min(ends.len() as u8) }));
+                values.for_each(|x| {
+                    put(if x.is_nan() { MISSING_BIN } else { ends_below(&padded, x).min(ends.len() as u8) })
+                });
             }
             Self::Categories(codes) => values.for_each(|x| {
                 let code = codes.binary_search(&(x as u32)).ok().filter(|_| !x.is_nan());
@@ -263,7 +265,8 @@ mod tests {
     #[test]
     fn a_value_at_the_end_of_a_bin_is_in_it() {
         let feature = Feature::new("x", vec![1.0, 1.5, 2.0, f64::NAN, -7.0, f64::INFINITY]);
-        let binned = BinnedRows::new(&[&feature], vec![BinMap::Numbers(vec![1.5])], &Run::new()).expect("not cancelled");
+        let binned =
+            BinnedRows::new(&[&feature], vec![BinMap::Numbers(vec![1.5])], &Run::new()).expect("not cancelled");
         let bins: Vec<u8> = (0..6).map(|row| binned.bin(0, row)).collect();
         assert_eq!(bins, [0, 0, 1, MISSING_BIN, 0, 1]);
         assert!(binned.has_missing(0));

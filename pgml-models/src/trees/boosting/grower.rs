@@ -248,7 +248,8 @@ impl<'a> Grower<'a> {
     pub fn grow(&mut self, pairs: &[[f32; 2]], counted: bool, rng: &mut Rng) -> Result<GrownTree> {
         self.rows.iter_mut().zip(0..).for_each(|(slot, row)| *slot = row);
         let mut tree = GrownTree { nodes: Vec::new() };
-        let mut waiting = Waiting { by_gain: BinaryHeap::new(), last_first: Vec::new(), ordered: self.growth.max_leaves.is_some() };
+        let mut waiting =
+            Waiting { by_gain: BinaryHeap::new(), last_first: Vec::new(), ordered: self.growth.max_leaves.is_some() };
         let mut finished = 0;
         match self.root(&mut tree, pairs, counted, rng)? {
             Some(candidate) => waiting.push(candidate),
@@ -257,7 +258,8 @@ impl<'a> Grower<'a> {
         while let Some(parent) = waiting.pop() {
             self.run.check()?;
             let leaves = finished + waiting.len() + 2;
-            let children = self.split(&mut tree, parent, pairs, counted, self.growth.max_leaves == Some(leaves), rng)?;
+            let children =
+                self.split(&mut tree, parent, pairs, counted, self.growth.max_leaves == Some(leaves), rng)?;
             if self.growth.max_leaves == Some(leaves) {
                 break;
             }
@@ -356,11 +358,8 @@ impl<'a> Grower<'a> {
         let allowed = self.allowed(&states[0]);
         let drawn = [0, 1].map(|child| if splittable[child] { self.drawn(&allowed, rng) } else { Vec::new() });
         let sides = [split.left, split.right];
-        let nodes = [0, 1].map(|child| Node {
-            side: sides[child],
-            lower: states[child].lower,
-            upper: states[child].upper,
-        });
+        let nodes =
+            [0, 1].map(|child| Node { side: sides[child], lower: states[child].lower, upper: states[child].upper });
         let small = usize::from(split.left.n_rows >= split.right.n_rows);
         let small_range = tree.nodes[left as usize + small].rows.clone();
         self.gather(small_range.clone(), pairs);
@@ -387,10 +386,8 @@ impl<'a> Grower<'a> {
             of_large.extend(large);
         }
         let (small_state, large_state) = if small == 0 { (state_left, state_right) } else { (state_right, state_left) };
-        let small_candidate =
-            self.candidate(left + small as u32, small_state, of_small.into_iter(), small_histograms);
-        let large_candidate =
-            self.candidate(left + 1 - small as u32, large_state, of_large.into_iter(), histograms);
+        let small_candidate = self.candidate(left + small as u32, small_state, of_small.into_iter(), small_histograms);
+        let large_candidate = self.candidate(left + 1 - small as u32, large_state, of_large.into_iter(), histograms);
         Ok([small_candidate, large_candidate])
     }
 
@@ -519,7 +516,12 @@ struct SplitWork<'a> {
 }
 
 impl SplitWork<'_> {
-    fn columns(&self, first: usize, small: &mut [ColumnHistogram], large: &mut [ColumnHistogram]) -> [Option<Split>; 2] {
+    fn columns(
+        &self,
+        first: usize,
+        small: &mut [ColumnHistogram],
+        large: &mut [ColumnHistogram],
+    ) -> [Option<Split>; 2] {
         let within = |column: &&u32| (first..first + small.len()).contains(&(**column as usize));
         if !self.allowed.iter().any(|column| within(&column)) {
             return [None, None];
@@ -530,7 +532,9 @@ impl SplitWork<'_> {
         }
         let histograms: [&[ColumnHistogram]; 2] = [small, large];
         [0, 1].map(|child| {
-            let columns = self.drawn[child].iter().filter(|column| (first..first + histograms[child].len()).contains(&(**column as usize)));
+            let columns = self.drawn[child]
+                .iter()
+                .filter(|column| (first..first + histograms[child].len()).contains(&(**column as usize)));
             let splits = columns.filter_map(|column| {
                 let column = *column as usize;
                 self.searches[child].best(&self.columns[column], &histograms[child][column - first])

@@ -17,5 +17,5 @@ pub mod quantiles;
 pub mod split;
 
 pub use bins::{BinMap, BinnedRows};
-pub use grower::{Grower, Growth, GrownTree};
+pub use grower::{Grower, GrownTree, Growth};
 pub use histogram::ColumnHistogram;

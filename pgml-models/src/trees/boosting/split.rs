@@ -214,8 +214,7 @@ impl<'a> Search<'a> {
         from_right: bool,
     ) -> Scan {
         let len = bins.len();
-        let mut scan =
-            Scan { gradient: [0.0; 256], hessian: [0.0; 256], n_rows: [0.0; 256], gain: [0.0; 256], len };
+        let mut scan = Scan { gradient: [0.0; 256], hessian: [0.0; 256], n_rows: [0.0; 256], gain: [0.0; 256], len };
         let (mut gradient, mut hessian, mut n_rows) = (0.0, 0.0, 0_u32);
         for (at, bin) in bins.enumerate().take(256) {
             gradient += histogram.sums[bin][0];
@@ -228,7 +227,11 @@ impl<'a> Search<'a> {
         }
         let bounded = self.node.lower > f64::NEG_INFINITY || self.node.upper < f64::INFINITY || monotonic != 0;
         let falls = if from_right { -monotonic } else { monotonic };
-        if bounded { self.gains::<true>(&mut scan, falls) } else { self.gains::<false>(&mut scan, falls) }
+        if bounded {
+            self.gains::<true>(&mut scan, falls)
+        } else {
+            self.gains::<false>(&mut scan, falls)
+        }
         scan
     }
 
@@ -247,8 +250,7 @@ impl<'a> Search<'a> {
             let (g_rest, h_rest, n_rest) = (side.gradient - g, side.hessian - h, all_rows - n);
             let mut value = -g / (h + l2 + TINY);
             let mut value_rest = -g_rest / (h_rest + l2 + TINY);
-            let mut allowed =
-                (n >= min_rows) & (n_rest >= min_rows) & (h >= min_hessian) & (h_rest >= min_hessian);
+            let mut allowed = (n >= min_rows) & (n_rest >= min_rows) & (h >= min_hessian) & (h_rest >= min_hessian);
             if BOUNDED {
                 value = clip(value, lower, upper);
                 value_rest = clip(value_rest, lower, upper);
