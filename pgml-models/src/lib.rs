@@ -30,12 +30,17 @@ use pgml_core::{Algorithm, Entry, Result};
 // One line per algorithm, also while there are few: that is what an author adds.
 #[rustfmt::skip]
 pub static ALGORITHMS: &[&dyn Algorithm] = &[
+    &Entry::<algorithms::ada_boost::AdaBoost>::NEW,
     &Entry::<algorithms::affinity_propagation::AffinityPropagation>::NEW,
     &Entry::<algorithms::agglomerative::Agglomerative>::NEW,
+    &Entry::<algorithms::bagging::Bagging>::NEW,
     &Entry::<algorithms::birch::Birch>::NEW,
+    &Entry::<algorithms::decision_tree::DecisionTree>::NEW,
     &Entry::<algorithms::elastic_net::ElasticNet>::NEW,
+    &Entry::<algorithms::extra_trees::ExtraTrees>::NEW,
     &Entry::<algorithms::factor_analysis::FactorAnalysis>::NEW,
     &Entry::<algorithms::fast_ica::FastIca>::NEW,
+    &Entry::<algorithms::gradient_boosting_trees::GradientBoostingTrees>::NEW,
     &Entry::<algorithms::hist_gradient_boosting::HistGradientBoosting>::NEW,
     &Entry::<algorithms::incremental_pca::IncrementalPca>::NEW,
     &Entry::<algorithms::kmeans::Kmeans>::NEW,
@@ -59,6 +64,7 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::svm::Svm>::NEW,
     &Entry::<algorithms::truncated_svd::TruncatedSvd>::NEW,
     &Entry::<algorithms::xgboost::Xgboost>::NEW,
+    &Entry::<algorithms::xgboost_random_forest::XgboostRandomForest>::NEW,
 ];
 
 /// Finds an algorithm by its SQL name.

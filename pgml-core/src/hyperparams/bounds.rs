@@ -43,6 +43,12 @@ impl Bounds {
         Self { min: Some(min), max: Some(max), above_min: true, below_max: false }
     }
 
+    /// Greater than `min` and less than `max`.
+    #[must_use]
+    pub const fn above_below(min: f64, max: f64) -> Self {
+        Self { min: Some(min), max: Some(max), above_min: true, below_max: true }
+    }
+
     /// From `min` up to, without, `max`.
     #[must_use]
     pub const fn at_least_below(min: f64, max: f64) -> Self {

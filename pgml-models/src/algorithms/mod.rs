@@ -1,11 +1,16 @@
 //! One file per algorithm; each is registered by one line in [`ALGORITHMS`](crate::ALGORITHMS).
 
+pub mod ada_boost;
 pub mod affinity_propagation;
 pub mod agglomerative;
+pub mod bagging;
 pub mod birch;
+pub mod decision_tree;
 pub mod elastic_net;
+pub mod extra_trees;
 pub mod factor_analysis;
 pub mod fast_ica;
+pub mod gradient_boosting_trees;
 pub mod hist_gradient_boosting;
 pub mod incremental_pca;
 pub mod kmeans;
@@ -30,3 +35,4 @@ pub mod svm;
 pub mod task_params;
 pub mod truncated_svd;
 pub mod xgboost;
+pub mod xgboost_random_forest;

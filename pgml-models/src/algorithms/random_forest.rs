@@ -1,15 +1,13 @@
 //! Random forests (Breiman 2001), grown by our tree engine with scikit-learn's names, defaults and semantics.
 
-mod fit;
-mod model;
-mod out_of_bag;
-mod weights;
-
-use pgml_core::{Dataset, Error, ErrorKind, Estimator, Parts, Result, Run, Task, hyperparams};
+use pgml_core::{Dataset, Estimator, Parts, Result, Run, Task, hyperparams};
+use serde_json::Value;
 
 use crate::trees::amount::{Amount, MaxFeatures};
-use fit::Fit;
-pub use model::RandomForestModel;
+use crate::trees::averaged::AveragedTrees;
+use crate::trees::forest::Forest;
+use crate::trees::grower::Splitter;
+use crate::trees::recipe::recipe;
 
 hyperparams! {
     /// Parameters of random forests: those of scikit-learn 1.9's `RandomForestClassifier` and `RandomForestRegressor`.
@@ -18,7 +16,7 @@ hyperparams! {
         n_estimators: usize = 100, range: at_least(1.0);
         /// What splits lower. `auto`: `gini` for classification, `squared_error` for regression.
         criterion: String = "auto".to_owned(),
-            choices: ["auto", "gini", "entropy", "log_loss", "squared_error", "friedman_mse", "poisson"];
+            choices: ["auto", "gini", "entropy", "log_loss", "squared_error", "friedman_mse", "absolute_error", "poisson"];
         /// Most steps from the root of a tree to a leaf; unlimited when null.
         max_depth: Option<usize> = None, range: at_least(1.0);
         /// Fewest rows of a node that is split, as a count or a share of all rows.
@@ -39,10 +37,12 @@ hyperparams! {
         oob_score: bool = false;
         /// How many rows each tree draws, as a count or a share; as many as there are when null.
         max_samples: Option<Amount> = None, range: above(0.0);
-        /// Weights by class: `balanced` makes classes weigh the same, `balanced_subsample` in each tree's rows.
-        class_weight: Option<String> = None, choices: ["balanced", "balanced_subsample"];
+        /// Weights by class: `balanced` makes classes weigh the same, `balanced_subsample` in each tree's rows; or an object from class position to weight, or an array of weights.
+        class_weight: Value = Value::Null, choices: ["balanced", "balanced_subsample"];
         /// Complexity below which branches are pruned: the fall of impurity per leaf that they must bring.
         ccp_alpha: f64 = 0.0, range: at_least(0.0);
+        /// Per feature 1 where predictions may only rise with it, -1 where only fall, else 0: an array, or an object by feature name. For one target of values or two classes.
+        monotonic_cst: Value = Value::Null;
         /// Seed of all random choices; that of the training when null.
         random_state: Option<u64> = None;
         /// How many threads. Without effect: the server's settings decide.
@@ -67,19 +67,22 @@ impl Estimator for RandomForest {
     const TASKS: &'static [Task] = &[Task::Regression, Task::Classification];
     const VERSION: u32 = 2;
     type Params = RandomForestParams;
-    type Model = RandomForestModel;
+    type Model = AveragedTrees;
 
     fn fit(params: &Self::Params, data: &Dataset, task: Task, run: &Run) -> Result<Self::Model> {
         let seeded = run.clone().with_seed(params.random_state.unwrap_or(run.seed()));
-        // A pool of its own: its threads inherit the calling thread's signal mask, those of a global pool would not.
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(run.threads())
-            .build()
-            .map_err(|e| Error::new(ErrorKind::Internal, format!("cannot start {} threads: {e}", run.threads())))?
-            .install(|| Fit::new(params, data, task, &seeded)?.forest())
+        let forest = Forest {
+            recipe: recipe!(Self::NAME, params, Splitter::Best),
+            n_estimators: params.n_estimators,
+            bootstrap: params.bootstrap,
+            oob_score: params.oob_score,
+            max_samples: params.max_samples,
+            class_weight: params.class_weight.clone(),
+        };
+        forest.fit(data, task, &seeded)
     }
 
     fn decode(parts: &Parts) -> Result<Self::Model> {
-        RandomForestModel::decode(parts)
+        AveragedTrees::decode(parts)
     }
 }

@@ -4,7 +4,7 @@ mod model;
 mod objective;
 mod params;
 mod read;
-mod train;
+pub(super) mod train;
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
 //! The parameter `class_weight` of scikit-learn's classifiers.
 
-use pgml_core::{Result, bail};
+use pgml_core::{Dataset, Result, bail};
 use serde_json::Value;
 
 /// One factor per class: `null` is 1 for all; `"balanced"` makes all classes weigh the same in sum; an object such as
@@ -35,6 +35,20 @@ pub fn factors(param: &Value, classes: &[f64], n_classes: usize, weight: Option<
     }
 }
 
+/// The weight of each row times the factor of its class, as [`factors`] reads it; `None` when all are 1.
+///
+/// # Errors
+/// As [`factors`], and when the data have no target.
+pub fn times_rows(param: &Value, data: &Dataset, weight: Option<&[f64]>) -> Result<Option<Vec<f64>>> {
+    if param.is_null() {
+        return Ok(weight.map(<[f64]>::to_vec));
+    }
+    let classes = data.target()?;
+    let factors = factors(param, classes, data.n_classes(), weight)?;
+    let of_row = |row: usize| weight.map_or(1.0, |weight| weight[row]);
+    Ok(Some(classes.iter().enumerate().map(|(row, class)| of_row(row) * factors[*class as usize]).collect()))
+}
+
 fn factor(value: &Value) -> Result<f64> {
     match value.as_f64().filter(|w| w.is_finite() && *w >= 0.0) {
         Some(weight) => Ok(weight),
@@ -42,8 +56,9 @@ fn factor(value: &Value) -> Result<f64> {
     }
 }
 
-/// `Σ weight / (classes seen · Σ weight of the class)`.
-fn balanced(classes: &[f64], n_classes: usize, weight: Option<&[f64]>) -> Vec<f64> {
+/// The factor that makes classes weigh the same in sum: `Σ weight / (classes seen · Σ weight of the class)`.
+#[must_use]
+pub fn balanced(classes: &[f64], n_classes: usize, weight: Option<&[f64]>) -> Vec<f64> {
     let mut totals = vec![0.0; n_classes];
     for (row, class) in classes.iter().enumerate() {
         totals[*class as usize] += weight.map_or(1.0, |w| w[row]);

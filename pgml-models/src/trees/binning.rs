@@ -34,9 +34,28 @@ pub struct BinnedFeature {
     pub high: Vec<f32>,
     /// Whether each bin holds one distinct value.
     pub is_exact: bool,
+    /// The value of each row, where features were not binned. Empty otherwise.
+    pub raw: Vec<f32>,
 }
 
 impl BinnedFeature {
+    /// The distinct values, ascending, by bin where bins are exact and by rank otherwise.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        if self.is_exact { &self.low } else { &self.distinct }
+    }
+
+    /// The value of a row; NaN where it is missing.
+    #[must_use]
+    #[inline]
+    pub fn value(&self, row: u32) -> f32 {
+        if let Some(value) = self.raw.get(row as usize) {
+            return *value;
+        }
+        let at = if self.is_exact { usize::from(self.bins[row as usize]) } else { self.ranks[row as usize] as usize };
+        self.values().get(at).copied().unwrap_or(f32::NAN)
+    }
+
     /// The threshold between two bins that are neighbours among the rows at hand: those of `left` are at most it.
     #[must_use]
     pub fn threshold(&self, left: u8, right: u8) -> f32 {
@@ -44,11 +63,18 @@ impl BinnedFeature {
     }
 }
 
-/// The number half-way between `low < high` as a float that still separates them: `low ≤ midpoint < high`.
+/// The number half-way between `low < high` as a float that still separates them: `low ≤ midpoint < high`. Floats are at
+/// most it exactly when they are at most the true middle.
 #[must_use]
 pub fn midpoint(low: f32, high: f32) -> f32 {
-    let middle = ((f64::from(low) + f64::from(high)) / 2.0) as f32;
-    if middle < high { middle } else { low }
+    at_most((f64::from(low) + f64::from(high)) / 2.0)
+}
+
+/// The greatest 32-bit float that is at most `x`.
+#[must_use]
+pub fn at_most(x: f64) -> f32 {
+    let near = x as f32;
+    if f64::from(near) > x { near.next_down() } else { near }
 }
 
 /// All features, binned.
@@ -69,6 +95,20 @@ impl BinnedData {
         Ok(Self { features })
     }
 
+    /// Takes every feature as it is, for searches that sort nothing.
+    ///
+    /// # Errors
+    /// As [`BinnedData::new`].
+    pub fn unsorted(data: &Dataset, run: &Run) -> Result<Self> {
+        let as_it_is = |feature: &Feature| {
+            run.check()?;
+            let raw = finite_floats(feature)?.into_owned();
+            let (bins, ranks, distinct, low, high) = Default::default();
+            Ok(BinnedFeature { bins, ranks, distinct, low, high, is_exact: false, raw })
+        };
+        Ok(Self { features: data.features().par_iter().map(as_it_is).collect::<Result<_>>()? })
+    }
+
     /// Bytes that [`BinnedData::new`] will take for `data`.
     #[must_use]
     pub fn bytes_for(data: &Dataset) -> u64 {
@@ -77,7 +117,8 @@ impl BinnedData {
     }
 }
 
-fn bin(feature: &Feature, run: &Run) -> Result<BinnedFeature> {
+/// The values as 32-bit floats, none of them infinite.
+fn finite_floats(feature: &Feature) -> Result<Cow<'_, [f32]>> {
     let values: Cow<'_, [f32]> = match &feature.values {
         Floats::F32(values) => Cow::Borrowed(values),
         Floats::F64(values) => Cow::Owned(values.iter().map(|x| *x as f32).collect()),
@@ -87,6 +128,11 @@ fn bin(feature: &Feature, run: &Run) -> Result<BinnedFeature> {
         let what = if given.is_infinite() { "which is infinite" } else { "which exceeds a 32-bit float" };
         bail!(InvalidData, "feature \"{}\" has the value {given:e}, {what}", feature.name);
     }
+    Ok(values)
+}
+
+fn bin(feature: &Feature, run: &Run) -> Result<BinnedFeature> {
+    let values = finite_floats(feature)?;
     let counts = count_distinct(&values, run)?;
     let is_exact = counts.len() <= MAX_BINS;
     let (low, high) = if is_exact { counts.iter().map(|(x, _)| (*x, *x)).unzip() } else { equal_bins(&counts) };
@@ -100,7 +146,7 @@ fn bin(feature: &Feature, run: &Run) -> Result<BinnedFeature> {
             ranks.extend(chunk.iter().map(|x| rank_of(*x, &distinct)));
         }
     }
-    Ok(BinnedFeature { bins, ranks, distinct, low, high, is_exact })
+    Ok(BinnedFeature { bins, ranks, distinct, low, high, is_exact, raw: Vec::new() })
 }
 
 /// The position of `x` among `distinct` values.

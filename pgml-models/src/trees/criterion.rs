@@ -6,6 +6,8 @@
 
 use std::marker::PhantomData;
 
+use super::search::Bounds;
+
 /// Judges splits by the sums of the rows on either side.
 pub trait Criterion: Sync {
     /// What the engine carries along for each row, so that summing needs no look-up.
@@ -37,6 +39,16 @@ pub trait Criterion: Sync {
 
     /// Appends the [`Criterion::n_values`] numbers of a leaf.
     fn leaf(&self, sum: &[f64], values: &mut Vec<f64>);
+
+    /// The one number of a leaf that constrained features order.
+    fn level(&self, sum: &[f64]) -> f64 {
+        sum[1] / sum[0]
+    }
+
+    /// Brings the values of a leaf, of which [`Criterion::level`] is one, within bounds.
+    fn clip(values: &mut [f64], bounds: Bounds) {
+        values[0] = bounds.nearest(values[0]);
+    }
 }
 
 /// A row of a classification.
@@ -138,6 +150,15 @@ impl<S: ClassSum> Criterion for ClassCriterion<S> {
     fn leaf(&self, sum: &[f64], values: &mut Vec<f64>) {
         let weight = self.weight(sum);
         values.extend(sum.iter().map(|w| w / weight));
+    }
+
+    fn level(&self, sum: &[f64]) -> f64 {
+        sum[1] / self.weight(sum)
+    }
+
+    fn clip(values: &mut [f64], bounds: Bounds) {
+        values[1] = bounds.nearest(values[1]);
+        values[0] = 1.0 - values[1];
     }
 }
 
@@ -337,6 +358,10 @@ impl Criterion for NewtonCriterion {
 
     fn leaf(&self, sum: &[f64], values: &mut Vec<f64>) {
         values.push(-sum[1] / (sum[0] + self.l2));
+    }
+
+    fn level(&self, sum: &[f64]) -> f64 {
+        -sum[1] / (sum[0] + self.l2)
     }
 }
 

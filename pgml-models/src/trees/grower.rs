@@ -2,17 +2,17 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use fastrand::Rng;
 use pgml_core::{Result, Run};
 
 use super::binning::{BinnedData, MISSING_BIN, MISSING_RANK};
-use super::criterion::Criterion;
-use super::histogram::{Last, NodeRows, Search, SideLimits, Split};
+use super::search::{Bounds, Column, Last, NodeRows, Search, SideLimits, Split};
 use super::tree::{Branch, Node, Tree};
 
 /// How far a tree grows, and what its splits look at.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Growth {
     /// Most steps from the root to a leaf.
     pub max_depth: usize,
@@ -26,39 +26,88 @@ pub struct Growth {
     pub min_gain: f64,
     /// How many features a split looks at, drawn anew for each node. More are drawn when those do not vary.
     pub max_features: usize,
+    /// Which splits along a feature are looked at.
+    pub splitter: Splitter,
+    /// Per feature 1 where predictions may only rise with it, −1 where only fall, else 0.
+    pub signs: Option<Arc<[i8]>>,
 }
 
-/// Grows a tree over `rows` of `data`; `items` hold what `criterion` sums, in the same order. Rows may be in any order, but
-/// ascending ones are faster.
+/// Which splits along a feature are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Splitter {
+    /// All.
+    Best,
+    /// One, at a threshold drawn between the least and the greatest value.
+    Random,
+}
+
+/// What a tree is grown over.
+#[derive(Debug)]
+pub struct Sample<'a, I> {
+    /// The values of all features.
+    pub data: &'a BinnedData,
+    /// The features to look at; some may occur several times.
+    pub features: Vec<u32>,
+    /// The rows. They may be in any order, but ascending ones are faster.
+    pub rows: Vec<u32>,
+    /// What the search carries along for each of them.
+    pub items: Vec<I>,
+}
+
+/// A tree, and which rows each of its nodes has.
+#[derive(Debug)]
+pub struct Grown {
+    /// The tree.
+    pub tree: Tree,
+    /// The rows; a node's stand together from [`Node::start`] on.
+    pub rows: Vec<u32>,
+}
+
+impl Grown {
+    /// The leaves that can be reached, as nodes of the tree, each with its rows.
+    pub fn leaves(&self) -> impl Iterator<Item = (u32, &[u32])> {
+        let mut stack = vec![0_u32];
+        std::iter::from_fn(move || {
+            loop {
+                let at = stack.pop()?;
+                let node = &self.tree.nodes[at as usize];
+                match node.branch {
+                    Some(branch) => stack.extend([branch.right, branch.left]),
+                    None => return Some((at, &self.rows[node.start as usize..][..node.n_rows as usize])),
+                }
+            }
+        })
+    }
+}
+
+/// Grows a tree.
 ///
 /// # Errors
 /// [`ErrorKind::Cancelled`](pgml_core::ErrorKind::Cancelled).
-pub fn grow<C: Criterion>(
-    data: &BinnedData,
-    rows: Vec<u32>,
-    items: Vec<C::Item>,
-    criterion: &C,
+pub fn grow<S: Search>(
+    sample: Sample<'_, S::Item>,
+    search: S,
     growth: &Growth,
     rng: &mut Rng,
     run: &Run,
-) -> Result<Tree> {
+) -> Result<Grown> {
+    let Sample { data, features, rows, items } = sample;
     let n = rows.len();
     let mut grower = Grower {
         data,
-        criterion,
         growth,
-        search: Search::new(criterion, growth.sides),
-        features: (0..data.features.len() as u32).collect(),
+        search,
+        features,
         spare_rows: vec![0; n],
         spare_items: items.clone(),
         rows,
         items,
-        total: criterion.zero(),
         tree: Tree { nodes: Vec::new(), values: Vec::new(), weight: 0.0 },
     };
     let mut frontier = Frontier::new(growth.max_leaves.is_some());
     let mut leaves_left = growth.max_leaves.unwrap_or(usize::MAX) - 1;
-    frontier.extend(grower.open(0, n, 0, rng, run)?);
+    let all = Stretch { start: 0, end: n, depth: 0, bounds: Bounds::NONE };
+    frontier.extend(grower.open(all, rng, run)?);
     while leaves_left > 0
         && let Some(ripe) = frontier.next()
     {
@@ -68,55 +117,59 @@ pub fn grow<C: Criterion>(
         frontier.extend(left);
         leaves_left -= 1;
     }
-    Ok(grower.tree)
+    Ok(Grown { tree: grower.tree, rows: grower.rows })
 }
 
 /// Bytes that [`grow`] takes beside the tree for `n` rows.
 #[must_use]
-pub fn bytes_for<C: Criterion>(n: usize) -> u64 {
-    2 * n as u64 * (size_of::<u32>() + size_of::<C::Item>()) as u64
+pub fn bytes_for<I>(n: usize) -> u64 {
+    2 * n as u64 * (size_of::<u32>() + size_of::<I>()) as u64
 }
 
-struct Grower<'a, C: Criterion> {
+struct Grower<'a, S: Search> {
     data: &'a BinnedData,
-    criterion: &'a C,
     growth: &'a Growth,
-    search: Search<'a, C>,
+    search: S,
     /// All features; those in front were drawn for the node at hand.
     features: Vec<u32>,
     /// The rows; a node's stand together.
     rows: Vec<u32>,
-    items: Vec<C::Item>,
+    items: Vec<S::Item>,
     spare_rows: Vec<u32>,
-    spare_items: Vec<C::Item>,
-    /// The sum of the node at hand.
-    total: C::Sum,
+    spare_items: Vec<S::Item>,
     tree: Tree,
+}
+
+/// The rows of a node, and what it must keep.
+#[derive(Clone, Copy)]
+struct Stretch {
+    start: usize,
+    end: usize,
+    depth: usize,
+    bounds: Bounds,
 }
 
 /// A node that is worth splitting.
 struct Ripe {
     node: u32,
-    start: usize,
-    end: usize,
-    depth: usize,
+    stretch: Stretch,
     split: Split,
     gain: f64,
 }
 
-impl<C: Criterion> Grower<'_, C> {
-    /// Adds the node of rows `start..end`, and says how to split it unless it is a leaf.
-    fn open(&mut self, start: usize, end: usize, depth: usize, rng: &mut Rng, run: &Run) -> Result<Option<Ripe>> {
+impl<S: Search> Grower<'_, S> {
+    /// Adds the node of a stretch of rows, and says how to split it unless it is a leaf.
+    fn open(&mut self, stretch: Stretch, rng: &mut Rng, run: &Run) -> Result<Option<Ripe>> {
         run.check()?;
+        let Stretch { start, end, depth, bounds } = stretch;
         let items = &self.items[start..end];
-        let total = self.total.as_mut();
-        total.fill(0.0);
-        items.iter().for_each(|item| self.criterion.add(*item, total));
-        let score = self.criterion.score(total);
-        let node = self.tree.nodes.len() as u32;
-        let weight = self.criterion.weight(total);
-        self.tree.nodes.push(Node { branch: None, n_rows: (end - start) as u32, weight, score });
-        self.criterion.leaf(total, &mut self.tree.values);
+        let first_value = self.tree.values.len();
+        let summary = self.search.open(items, &mut self.tree.values);
+        if self.growth.signs.is_some() {
+            S::clip(&mut self.tree.values[first_value..], bounds);
+        }
+        let (node, score, weight) = (self.tree.nodes.len() as u32, summary.score, summary.weight);
+        self.tree.nodes.push(Node { branch: None, start: start as u32, n_rows: (end - start) as u32, weight, score });
         if node == 0 {
             self.tree.weight = weight;
         }
@@ -125,24 +178,24 @@ impl<C: Criterion> Grower<'_, C> {
             || items.len() < growth.min_rows_to_split
             || items.len() / 2 < growth.sides.min_rows
             || weight < 2.0 * growth.sides.min_weight
-            || self.criterion.is_pure(items);
+            || summary.is_pure;
         if is_leaf {
             return Ok(None);
         }
-        let split = self.best_split(start, end, rng, run)?;
+        let split = self.best_split(stretch, rng, run)?;
         let enough = growth.min_gain * self.tree.weight;
         Ok(split.and_then(|split| {
             let gain = split.score - score;
             // Rounding must not turn a gain of exactly the least one, or of zero, away.
             let is_enough = enough <= 0.0 || gain + f64::EPSILON * self.tree.weight >= enough;
-            is_enough.then_some(Ripe { node, start, end, depth, split, gain })
+            is_enough.then_some(Ripe { node, stretch, split, gain })
         }))
     }
 
     /// The best split among features drawn at random: as many as asked for, and on until one of them varies.
-    fn best_split(&mut self, start: usize, end: usize, rng: &mut Rng, run: &Run) -> Result<Option<Split>> {
+    fn best_split(&mut self, stretch: Stretch, rng: &mut Rng, run: &Run) -> Result<Option<Split>> {
         let node =
-            NodeRows { rows: &self.rows[start..end], items: &self.items[start..end], total: self.total.as_ref() };
+            NodeRows { rows: &self.rows[stretch.start..stretch.end], items: &self.items[stretch.start..stretch.end] };
         let n_features = self.features.len();
         let (mut best, mut any_varies) = (None, false);
         for drawn in 0..n_features {
@@ -155,22 +208,31 @@ impl<C: Criterion> Grower<'_, C> {
                 run.check()?;
             }
             self.features.swap(drawn, rng.usize(drawn..n_features));
-            let feature = self.features[drawn];
-            any_varies |= self.search.improve(&node, feature, &self.data.features[feature as usize], &mut best);
+            let index = self.features[drawn];
+            let sign = self.growth.signs.as_ref().map_or(0, |signs| signs[index as usize]);
+            let column = Column { index, feature: &self.data.features[index as usize], sign, bounds: stretch.bounds };
+            any_varies |= match self.growth.splitter {
+                Splitter::Best => self.search.improve(node, column, &mut best),
+                Splitter::Random => self.search.improve_at_random(node, column, rng, &mut best),
+            };
         }
         Ok(best)
     }
 
     /// Splits a node into two new ones, and says how to split them in turn.
     fn divide(&mut self, ripe: &Ripe, rng: &mut Rng, run: &Run) -> Result<[Option<Ripe>; 2]> {
-        let Ripe { node, start, end, depth, split, .. } = *ripe;
+        let Ripe { node, stretch, split, .. } = *ripe;
+        let Stretch { start, end, .. } = stretch;
         let middle = self.partition(start, end, &split);
         // A missing value where the node had none follows the majority, as in scikit-learn.
         let missing_left = split.missing_left.unwrap_or(middle - start > end - middle);
+        let sign = self.growth.signs.as_ref().map_or(0, |signs| signs[split.feature as usize]);
+        let [below, above] = stretch.bounds.halves(sign, split.middle);
+        let depth = stretch.depth + 1;
         let left = self.tree.nodes.len() as u32;
-        let left_ripe = self.open(start, middle, depth + 1, rng, run)?;
+        let left_ripe = self.open(Stretch { start, end: middle, depth, bounds: below }, rng, run)?;
         let right = self.tree.nodes.len() as u32;
-        let right_ripe = self.open(middle, end, depth + 1, rng, run)?;
+        let right_ripe = self.open(Stretch { start: middle, end, depth, bounds: above }, rng, run)?;
         let Split { feature, threshold, .. } = split;
         self.tree.nodes[node as usize].branch = Some(Branch { feature, threshold, missing_left, left, right });
         Ok([left_ripe, right_ripe])
@@ -188,6 +250,10 @@ impl<C: Criterion> Grower<'_, C> {
             Last::Rank(last) => self.partition_by(start, end, |row| {
                 let rank = feature.ranks[row as usize];
                 rank <= last || (missing_left && rank == MISSING_RANK)
+            }),
+            Last::Value(last) => self.partition_by(start, end, |row| {
+                let x = feature.raw[row as usize];
+                x <= last || (missing_left && x.is_nan())
             }),
         }
     }

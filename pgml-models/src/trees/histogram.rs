@@ -4,65 +4,27 @@
 //! a split there is. Where the node has rows whose value is missing, the pass is made twice: with them on the right, and
 //! on the left.
 
+use fastrand::Rng;
+
 use super::binning::{BinnedFeature, MAX_BINS, MISSING_BIN, MISSING_RANK, midpoint};
 use super::criterion::Criterion;
+use super::search::{Bounds, Column, Draws, Last, NodeRows, Search, SideLimits, Split, Summary};
 use super::sort::{self, RankSort};
 
 /// Most rows that are sorted by value where bins hold several values. Up to here splits are exact, and trees those of an
 /// exact search; in larger nodes a bin is a fraction of a percent of the rows.
 const SORTED_ROWS: usize = 1 << 15;
 
-/// A split of a node's rows in two.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Split {
-    /// Which feature is looked at.
-    pub feature: u32,
-    /// Rows with at most this value go left; infinity when only missing values go right.
-    pub threshold: f32,
-    /// The same in bins or ranks.
-    pub last: Last,
-    /// Whether missing values go left; `None` when the node has none.
-    pub missing_left: Option<bool>,
-    /// The score of both sides together.
-    pub score: f64,
-}
-
-/// The last that goes left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Last {
-    /// A bin.
-    Bin(u8),
-    /// The rank of a value.
-    Rank(u32),
-}
-
-/// What either side of a split must have.
-#[derive(Debug, Clone, Copy)]
-pub struct SideLimits {
-    /// The fewest rows.
-    pub min_rows: usize,
-    /// The least weight.
-    pub min_weight: f64,
-}
-
-/// The rows of a node.
-#[derive(Debug)]
-pub struct NodeRows<'a, I> {
-    /// Their numbers.
-    pub rows: &'a [u32],
-    /// What the criterion sums, in the same order.
-    pub items: &'a [I],
-    /// The sum of all.
-    pub total: &'a [f64],
-}
-
-/// Searches splits; its buffers serve every node of a tree.
-pub struct Search<'a, C: Criterion> {
+/// Searches splits by the sums of rows.
+pub struct SumSearch<'a, C: Criterion> {
     criterion: &'a C,
     limits: SideLimits,
+    /// The sum of the node at hand.
+    total: C::Sum,
     /// Per bin: how many rows, then their sum.
     histogram: Vec<f64>,
     keys: RankSort,
+    draws: Draws,
     /// The sum of rows whose value is missing.
     missing: C::Sum,
     n_missing: usize,
@@ -70,14 +32,16 @@ pub struct Search<'a, C: Criterion> {
     right: C::Sum,
 }
 
-impl<'a, C: Criterion> Search<'a, C> {
+impl<'a, C: Criterion> SumSearch<'a, C> {
     /// A search by `criterion` for splits whose sides keep `limits`.
     pub fn new(criterion: &'a C, limits: SideLimits) -> Self {
         Self {
             criterion,
             limits,
+            total: criterion.zero(),
             histogram: vec![0.0; (MAX_BINS + 1) * (criterion.width() + 1)],
             keys: RankSort::default(),
+            draws: Draws::default(),
             missing: criterion.zero(),
             n_missing: 0,
             left: criterion.zero(),
@@ -85,35 +49,9 @@ impl<'a, C: Criterion> Search<'a, C> {
         }
     }
 
-    /// Improves `best` by the best split along `feature`, number `index`, if it is better. Tells whether the node's rows
-    /// differ in the feature.
-    pub fn improve(
-        &mut self,
-        node: &NodeRows<'_, C::Item>,
-        index: u32,
-        feature: &BinnedFeature,
-        best: &mut Option<Split>,
-    ) -> bool {
-        if !feature.is_exact && node.rows.len() <= SORTED_ROWS {
-            return self.by_ranks(node, index, feature, best);
-        }
-        let n_filled = self.fill(node, feature);
-        if !feature.is_exact && n_filled == 1 {
-            return self.by_ranks(node, index, feature, best);
-        }
-        if n_filled + usize::from(self.n_missing > 0) < 2 {
-            return false;
-        }
-        self.along_bins(node, index, feature, best, false);
-        if self.n_missing > 0 {
-            self.along_bins(node, index, feature, best, true);
-        }
-        true
-    }
-
     /// Sums the node's rows per bin; returns how many bins are filled, the missing one not counted.
-    fn fill(&mut self, node: &NodeRows<'_, C::Item>, feature: &BinnedFeature) -> usize {
-        let stride = node.total.len() + 1;
+    fn fill(&mut self, node: NodeRows<'_, C::Item>, feature: &BinnedFeature) -> usize {
+        let stride = self.criterion.width() + 1;
         let n_bins = feature.high.len();
         self.histogram[..n_bins * stride].fill(0.0);
         let missing_from = usize::from(MISSING_BIN) * stride;
@@ -131,42 +69,37 @@ impl<'a, C: Criterion> Search<'a, C> {
 
     fn along_bins(
         &mut self,
-        node: &NodeRows<'_, C::Item>,
-        index: u32,
-        feature: &BinnedFeature,
+        node: NodeRows<'_, C::Item>,
+        column: Column<'_>,
         best: &mut Option<Split>,
         missing_left: bool,
     ) {
-        let mut pass = self.pass(node, index, missing_left);
+        let mut pass = self.pass(node.rows.len(), column, missing_left);
         let mut last = None;
-        for (bin, cell) in self.histogram.chunks_exact(node.total.len() + 1).take(feature.high.len()).enumerate() {
+        for (bin, cell) in
+            self.histogram.chunks_exact(self.criterion.width() + 1).take(column.feature.high.len()).enumerate()
+        {
             if cell[0] == 0.0 {
                 continue;
             }
             let bin = bin as u8;
             if let Some(last) = last {
-                pass.offer(best, Last::Bin(last), || feature.threshold(last, bin));
+                pass.offer(best, Last::Bin(last), || column.feature.threshold(last, bin));
             }
             pass.left.as_mut().iter_mut().zip(&cell[1..]).for_each(|(sum, x)| *sum += x);
             pass.n_left += cell[0] as usize;
             last = Some(bin);
         }
         pass.offer_missing_alone(best, Last::Bin(MISSING_BIN - 1));
-        (self.left, self.right) = pass.give_back();
+        [self.total, self.left, self.right] = pass.give_back();
     }
 
-    fn by_ranks(
-        &mut self,
-        node: &NodeRows<'_, C::Item>,
-        index: u32,
-        feature: &BinnedFeature,
-        best: &mut Option<Split>,
-    ) -> bool {
+    fn by_ranks(&mut self, node: NodeRows<'_, C::Item>, column: Column<'_>, best: &mut Option<Split>) -> bool {
         self.keys.clear();
         self.missing.as_mut().fill(0.0);
         self.n_missing = 0;
         for (position, (row, item)) in node.rows.iter().zip(node.items).enumerate() {
-            let rank = feature.ranks[*row as usize];
+            let rank = column.feature.ranks[*row as usize];
             if rank == MISSING_RANK {
                 self.n_missing += 1;
                 self.criterion.add(*item, self.missing.as_mut());
@@ -178,9 +111,9 @@ impl<'a, C: Criterion> Search<'a, C> {
         let differ = keys.first().map(|key| sort::rank(*key)) != keys.last().map(|key| sort::rank(*key));
         let varies = differ || (self.n_missing > 0 && !keys.is_empty());
         if varies {
-            self.along_ranks(node, index, feature, best, false);
+            self.along_ranks(node, column, best, false);
             if self.n_missing > 0 {
-                self.along_ranks(node, index, feature, best, true);
+                self.along_ranks(node, column, best, true);
             }
         }
         varies
@@ -188,19 +121,18 @@ impl<'a, C: Criterion> Search<'a, C> {
 
     fn along_ranks(
         &mut self,
-        node: &NodeRows<'_, C::Item>,
-        index: u32,
-        feature: &BinnedFeature,
+        node: NodeRows<'_, C::Item>,
+        column: Column<'_>,
         best: &mut Option<Split>,
         missing_left: bool,
     ) {
-        let mut pass = self.pass(node, index, missing_left);
-        let keys = self.keys.keys();
+        let mut pass = self.pass(node.rows.len(), column, missing_left);
+        let (keys, distinct) = (self.keys.keys(), &column.feature.distinct);
         let mut last = keys.first().map_or(0, |key| sort::rank(*key));
         for key in keys {
             let rank = sort::rank(*key);
             if rank != last {
-                let threshold = || midpoint(feature.distinct[last as usize], feature.distinct[rank as usize]);
+                let threshold = || midpoint(distinct[last as usize], distinct[rank as usize]);
                 pass.offer(best, Last::Rank(last), threshold);
                 last = rank;
             }
@@ -208,31 +140,105 @@ impl<'a, C: Criterion> Search<'a, C> {
             pass.n_left += 1;
         }
         pass.offer_missing_alone(best, Last::Rank(MISSING_RANK - 1));
-        (self.left, self.right) = pass.give_back();
+        [self.total, self.left, self.right] = pass.give_back();
     }
 
     /// Begins a pass: only the missing rows, or none, are on the left.
-    fn pass<'n>(&mut self, node: &'n NodeRows<'n, C::Item>, feature: u32, missing_left: bool) -> Pass<'n, C>
+    fn pass<'n>(&mut self, n_rows: usize, column: Column<'n>, missing_left: bool) -> Pass<'n, C>
     where
         'a: 'n,
     {
-        let (mut left, right) = (std::mem::take(&mut self.left), std::mem::take(&mut self.right));
+        let left = self.left.as_mut();
         if missing_left {
-            left.as_mut().copy_from_slice(self.missing.as_ref());
+            left.copy_from_slice(self.missing.as_ref())
         } else {
-            left.as_mut().fill(0.0);
+            left.fill(0.0)
         }
+        let n_left = if missing_left { self.n_missing } else { 0 };
+        self.resume(n_rows, column, (self.n_missing > 0).then_some(missing_left), n_left)
+    }
+
+    /// Goes on with a pass that has `n_left` rows, whose sum is `self.left`.
+    fn resume<'n>(
+        &mut self,
+        n_rows: usize,
+        column: Column<'n>,
+        missing_left: Option<bool>,
+        n_left: usize,
+    ) -> Pass<'n, C>
+    where
+        'a: 'n,
+    {
         Pass {
             criterion: self.criterion,
             limits: self.limits,
-            n_rows: node.rows.len(),
-            total: node.total,
-            feature,
-            missing_left: (self.n_missing > 0).then_some(missing_left),
-            n_left: if missing_left { self.n_missing } else { 0 },
-            left,
-            right,
+            n_rows,
+            total: std::mem::take(&mut self.total),
+            column,
+            missing_left,
+            n_left,
+            left: std::mem::take(&mut self.left),
+            right: std::mem::take(&mut self.right),
         }
+    }
+}
+
+impl<C: Criterion> Search for SumSearch<'_, C> {
+    type Item = C::Item;
+
+    fn open(&mut self, items: &[C::Item], values: &mut Vec<f64>) -> Summary {
+        let total = self.total.as_mut();
+        total.fill(0.0);
+        items.iter().for_each(|item| self.criterion.add(*item, total));
+        self.criterion.leaf(total, values);
+        let (score, weight) = (self.criterion.score(total), self.criterion.weight(total));
+        Summary { score, weight, is_pure: self.criterion.is_pure(items) }
+    }
+
+    fn improve(&mut self, node: NodeRows<'_, C::Item>, column: Column<'_>, best: &mut Option<Split>) -> bool {
+        let feature = column.feature;
+        if !feature.is_exact && node.rows.len() <= SORTED_ROWS {
+            return self.by_ranks(node, column, best);
+        }
+        let n_filled = self.fill(node, feature);
+        if !feature.is_exact && n_filled == 1 {
+            return self.by_ranks(node, column, best);
+        }
+        if n_filled + usize::from(self.n_missing > 0) < 2 {
+            return false;
+        }
+        self.along_bins(node, column, best, false);
+        if self.n_missing > 0 {
+            self.along_bins(node, column, best, true);
+        }
+        true
+    }
+
+    fn improve_at_random(
+        &mut self,
+        node: NodeRows<'_, C::Item>,
+        column: Column<'_>,
+        rng: &mut Rng,
+        best: &mut Option<Split>,
+    ) -> bool {
+        let Some(drawn) = self.draws.draw(node.rows, column.feature, rng) else { return false };
+        // Which side is no branch to mispredict but a place.
+        let mut sums = [&mut self.right, &mut self.left];
+        sums.iter_mut().for_each(|sum| sum.as_mut().fill(0.0));
+        let mut n_left = 0;
+        for (item, is_left) in node.items.iter().zip(drawn.sides()) {
+            self.criterion.add(*item, sums[usize::from(is_left)].as_mut());
+            n_left += usize::from(is_left);
+        }
+        let (threshold, missing_left) = (drawn.threshold, drawn.missing_left);
+        let mut pass = self.resume(node.rows.len(), column, missing_left, n_left);
+        pass.offer(best, Last::Value(threshold), || threshold);
+        [self.total, self.left, self.right] = pass.give_back();
+        true
+    }
+
+    fn clip(values: &mut [f64], bounds: Bounds) {
+        C::clip(values, bounds);
     }
 }
 
@@ -241,8 +247,8 @@ struct Pass<'a, C: Criterion> {
     criterion: &'a C,
     limits: SideLimits,
     n_rows: usize,
-    total: &'a [f64],
-    feature: u32,
+    total: C::Sum,
+    column: Column<'a>,
     missing_left: Option<bool>,
     n_left: usize,
     left: C::Sum,
@@ -257,15 +263,18 @@ impl<C: Criterion> Pass<'_, C> {
             return;
         }
         let (left, right) = (self.left.as_ref(), self.right.as_mut());
-        right.iter_mut().zip(self.total).zip(left).for_each(|((right, total), left)| *right = total - left);
+        right.iter_mut().zip(self.total.as_ref()).zip(left).for_each(|((right, total), left)| *right = total - left);
         let min_weight = self.limits.min_weight;
         if min_weight > 0.0 && self.criterion.weight(left).min(self.criterion.weight(right)) < min_weight {
             return;
         }
         let score = self.criterion.score(left) + self.criterion.score(right);
         if score > best.map_or(f64::NEG_INFINITY, |best| best.score) {
-            let (feature, missing_left) = (self.feature, self.missing_left);
-            *best = Some(Split { feature, threshold: threshold(), last, missing_left, score });
+            let levels = || [left, self.right.as_ref()].map(|side| self.criterion.level(side));
+            if let Some(middle) = self.column.middle(levels) {
+                let (feature, missing_left) = (self.column.index, self.missing_left);
+                *best = Some(Split { feature, threshold: threshold(), last, missing_left, score, middle });
+            }
         }
     }
 
@@ -276,8 +285,8 @@ impl<C: Criterion> Pass<'_, C> {
         }
     }
 
-    fn give_back(self) -> (C::Sum, C::Sum) {
-        (self.left, self.right)
+    fn give_back(self) -> [C::Sum; 3] {
+        [self.total, self.left, self.right]
     }
 }
 
@@ -296,10 +305,11 @@ mod tests {
         let binned = BinnedData::new(&data, &Run::new()).expect("finite");
         let rows: Vec<u32> = (0..x.len() as u32).collect();
         let items: Vec<_> = y.iter().map(|target| ValueItem { weight: 1.0, target: *target }).collect();
-        let total = [y.len() as f64, y.iter().sum()];
-        let node = NodeRows { rows: &rows, items: &items, total: &total };
+        let mut search = SumSearch::new(&CRITERION, limits);
+        search.open(&items, &mut Vec::new());
+        let column = Column { index: 0, feature: &binned.features[0], sign: 0, bounds: Bounds::NONE };
         let mut best = None;
-        let varies = Search::new(&CRITERION, limits).improve(&node, 0, &binned.features[0], &mut best);
+        let varies = search.improve(NodeRows { rows: &rows, items: &items }, column, &mut best);
         (best, varies)
     }
 

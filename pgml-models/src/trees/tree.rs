@@ -7,11 +7,13 @@ use super::{SourceNode, SourceTree, Test};
 pub struct Node {
     /// How it splits its rows; `None` in a leaf.
     pub branch: Option<Branch>,
+    /// Where its rows begin among those of [`Grown::rows`](super::grower::Grown::rows).
+    pub start: u32,
     /// How many rows it has.
     pub n_rows: u32,
     /// What they weigh.
     pub weight: f64,
-    /// How well it would fit its rows as a leaf; see [`Criterion::score`](super::criterion::Criterion::score).
+    /// How well it would fit its rows as a leaf; see [`Summary::score`](super::search::Summary::score).
     pub score: f64,
 }
 
@@ -131,9 +133,10 @@ mod tests {
 
     /// A root with a leaf and a branch of two leaves, which gains `gain`.
     fn tree(gain: f64) -> Tree {
-        let leaf = |score| Node { branch: None, n_rows: 1, weight: 1.0, score };
+        let leaf = |score| Node { branch: None, start: 0, n_rows: 1, weight: 1.0, score };
         let inner = |left, score| Node {
             branch: Some(Branch { feature: 0, threshold: left as f32, missing_left: false, left, right: left + 1 }),
+            start: 0,
             n_rows: 2,
             weight: 2.0,
             score,

@@ -15,7 +15,9 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
     let stops = || json!({"early_stopping": true});
     let impatient = || json!({"early_stopping": true, "n_iter_no_change": 2, "tol": 0.03});
     let threshold = || json!({"n_clusters": null, "distance_threshold": 1.0});
+    let watched = || json!({"n_iter_no_change": 1});
     vec![
+        ("ada_boost", "random_state", json!({"estimator": {"splitter": "random"}}), json!(5)),
         ("affinity_propagation", "max_iter", json!({}), json!(1)),
         ("agglomerative", "distance_threshold", threshold(), json!(2.0)),
         ("agglomerative", "metric", json!({"linkage": "average"}), json!("manhattan")),
@@ -29,6 +31,9 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("fast_ica", "fun_args", json!({}), json!({"alpha": 1.5})),
         ("fast_ica", "w_init", json!({"n_components": 2}), json!([[1.0, 0.5], [-0.5, 1.0]])),
         ("fast_ica", "whiten", json!({}), json!("arbitrary-variance")),
+        ("gradient_boosting_trees", "alpha", json!({"loss": "quantile"}), json!(0.5)),
+        ("gradient_boosting_trees", "tol", watched(), json!(10.0)),
+        ("gradient_boosting_trees", "validation_fraction", watched(), json!(0.5)),
         ("hist_gradient_boosting", "categorical_features", json!({}), json!([0])),
         ("hist_gradient_boosting", "interaction_cst", json!({}), json!("no_interactions")),
         ("hist_gradient_boosting", "max_features", json!({}), json!(0.3)),
@@ -88,6 +93,7 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
 /// Parameters whose effect cannot show here, with the reason; `*` stands for all of an algorithm.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("affinity_propagation", "random_state", "its noise decides where equal rows tie, which no small data show"),
+    ("gradient_boosting_trees", "loss", "three classes have one loss only: tests/golden_tree_ensembles.rs"),
     ("hist_gradient_boosting", "loss", "classification has but one: tests/golden_hist_gradient_boosting.rs"),
     ("lightgbm", "*", "handed to the library as they are, many of them for other objectives: tests/lightgbm.rs"),
     (
@@ -98,6 +104,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("naive_bayes", "norm", "of counts, which are not negative: tests/golden_naive_bayes.rs"),
     ("svm", "cache_size", "how many rows of the kernel are kept: it changes time and memory, not numbers"),
     ("xgboost", "*", "handed to the library as they are, many of them for other objectives: tests/xgboost.rs"),
+    ("xgboost_random_forest", "*", "those of xgboost: tests/xgboost.rs"),
 ];
 
 pub fn every_parameter_has_an_effect(subject: &Subject) -> Finding {

@@ -83,7 +83,7 @@ impl XgboostModel {
     }
 
     /// Reads what `encode` wrote.
-    pub(super) fn decode(parts: &Parts) -> Result<Self> {
+    pub(in crate::algorithms) fn decode(parts: &Parts) -> Result<Self> {
         let objective: String = parts.meta("objective")?;
         let [n_features, n_classes] = parts.meta::<[usize; 2]>("shape")?;
         let base = parts.array::<f32>("base_margin")?.to_vec();

@@ -12,7 +12,12 @@ use crate::foreign::give_back_memory;
 use crate::foreign::xgboost::{Booster, Matrix, MatrixOptions};
 
 /// Trains, and reads the model that came out. Data of nobody else's are freed once the library has its own form of them.
-pub(super) fn fit(params: &XgboostParams, given: Cow<'_, Dataset>, task: Task, run: &Run) -> Result<XgboostModel> {
+pub(in crate::algorithms) fn fit(
+    params: &XgboostParams,
+    given: Cow<'_, Dataset>,
+    task: Task,
+    run: &Run,
+) -> Result<XgboostModel> {
     let data = given.as_ref();
     let objective = objective::choose(params.objective.as_deref(), task, data.n_classes(), data.targets().len())?;
     check(params, data, task, run)?;

@@ -1,30 +1,34 @@
-//! A trained random forest.
+//! A model that averages trees: one tree, a forest, a bag.
 
 use pgml_core::estimator::expect_shape;
 use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result, Run, bail};
 
-use crate::trees::FlatForest;
+use super::FlatForest;
 
 /// Rows whose class sums are held at a time.
 pub(super) const ROWS_AT_A_TIME: usize = 256;
 
-/// A trained random forest. Leaves hold class shares or means; predictions are their averages over trees.
+/// Trees whose leaves hold class shares or means; predictions are their averages over trees.
 #[derive(Debug)]
-pub struct RandomForestModel {
+pub struct AveragedTrees {
     forest: FlatForest<f32, f64>,
     /// 0 for regression.
     n_classes: usize,
     oob_score: Option<f64>,
 }
 
-impl RandomForestModel {
-    /// A forest of `n_classes`, 0 for regression.
-    pub(super) fn new(forest: FlatForest<f32, f64>, n_classes: usize, oob_score: Option<f64>) -> Self {
+impl AveragedTrees {
+    /// Trees for `n_classes`, 0 for regression.
+    #[must_use]
+    pub fn new(forest: FlatForest<f32, f64>, n_classes: usize, oob_score: Option<f64>) -> Self {
         Self { forest, n_classes, oob_score }
     }
 
     /// Reads what [`Model::encode`] wrote.
-    pub(super) fn decode(parts: &Parts) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupted`](pgml_core::ErrorKind::Corrupted) when the parts make no such trees.
+    pub fn decode(parts: &Parts) -> Result<Self> {
         let n_classes: usize = parts.meta("n_classes")?;
         let model = Self { forest: FlatForest::decode(parts)?, n_classes, oob_score: parts.meta("oob_score")? };
         if model.forest.n_trees() == 0 || (n_classes > 0 && n_classes != model.forest.n_outputs()) {
@@ -41,7 +45,7 @@ impl RandomForestModel {
     }
 }
 
-impl Model for RandomForestModel {
+impl Model for AveragedTrees {
     fn n_features(&self) -> usize {
         self.forest.n_features()
     }
@@ -90,7 +94,7 @@ impl Model for RandomForestModel {
     }
 }
 
-impl Classifier for RandomForestModel {
+impl Classifier for AveragedTrees {
     fn n_classes(&self) -> usize {
         self.n_classes
     }
@@ -102,7 +106,7 @@ impl Classifier for RandomForestModel {
     }
 }
 
-impl Explain for RandomForestModel {
+impl Explain for AveragedTrees {
     fn unit(&self) -> &'static str {
         if self.n_classes > 0 { "probability" } else { "value" }
     }
@@ -127,7 +131,8 @@ impl Explain for RandomForestModel {
 }
 
 /// The position of the largest value, the first of equal ones.
-pub(super) fn largest(values: &[f64]) -> usize {
+#[must_use]
+pub fn largest(values: &[f64]) -> usize {
     let mut best = 0;
     for (i, value) in values.iter().enumerate() {
         if *value > values[best] {
