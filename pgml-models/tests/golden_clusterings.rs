@@ -5,7 +5,7 @@ mod golden_cases;
 
 use std::collections::HashMap;
 
-use golden_cases::{Case, cases, fit, numbers};
+use golden_cases::{Case, assert_close, cases, fit, numbers, sample};
 use pgml_core::MatrixRef;
 
 fn labels(case: &Case) -> Vec<f64> {
@@ -56,5 +56,40 @@ same_clusters! {
     affinity_propagation,
     agglomerative,
     birch,
+    dbscan,
+    hdbscan,
     mean_shift,
+    optics,
+}
+
+#[test]
+fn pooled_features_equal_scikit_learns() {
+    for case in cases("feature_agglomeration") {
+        let model = fit(&case);
+        let transformer = model.transformer().expect("has components");
+        let rows = sample(&case.data);
+        let rows = MatrixRef::new(&rows, case.data.n_features()).expect("whole rows");
+        let mut out = vec![0.0; rows.n_rows() * transformer.n_components()];
+        transformer.transform_into(rows, &mut out).expect("transforms");
+        assert_close(&case.name, &out, &numbers(&case.expected["components"]), 1e-12, 1e-3);
+    }
+}
+
+/// Two pairs of groups of five: the pairs are 3 apart, within a pair 1, within a group 0.1.
+#[test]
+fn an_epsilon_keeps_hdbscan_from_parting_what_is_nearer() {
+    let rows: Vec<f64> =
+        [0.0, 1.5, 6.0, 7.5].iter().flat_map(|group| (0..5).map(move |i| group + 0.1 * f64::from(i))).collect();
+    let data = pgml_core::Dataset::from_rows(&rows, 1).expect("twenty rows");
+    let hdbscan = pgml_models::algorithm("hdbscan").expect("registered");
+    for (epsilon, method, n_clusters) in
+        [(0.0, "eom", 4.0), (0.5, "eom", 4.0), (2.0, "eom", 2.0), (2.0, "leaf", 2.0), (0.0, "leaf", 4.0)]
+    {
+        let params = serde_json::json!({
+            "min_cluster_size": 4, "min_samples": 2, "cluster_selection_epsilon": epsilon, "cluster_selection_method": method,
+        });
+        let params = params.as_object().expect("an object");
+        let model = hdbscan.fit(params, &data, pgml_core::Task::Clustering, &pgml_core::Run::new()).expect("fits");
+        assert_eq!(model.own_metrics(), [("n_clusters", n_clusters), ("n_noise", 0.0)], "{epsilon} {method}");
+    }
 }

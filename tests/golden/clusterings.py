@@ -9,9 +9,11 @@ import sys
 
 import numpy as np
 from sklearn import cluster
+from sklearn.cluster._hdbscan import hdbscan as hdbscan_module
+from sklearn.cluster._hdbscan._linkage import make_single_linkage
 from sklearn.datasets import make_blobs, make_moons
 
-from cases import load, write
+from cases import load, sample, write
 
 
 def rounded(x):
@@ -107,14 +109,106 @@ def mean_shift():
     ]
 
 
+WEIGHTED = IRIS | {"weight_cycle": 3}
+
+
+def dbscan():
+    return [
+        *[(data, {"eps": eps, "min_samples": k}) for data, eps, k in [(IRIS, 0.5, 5), (IRIS, 0.3, 4), (UNIT_WINE, 2.3, 6), (WINE, 40.0, 5), (DIGITS, 20.0, 5), (BLOBS, 0.6, 5), (BLOBS, 1.0, 12), (MOONS, 0.2, 5), (TWINS, 1.0, 6), (BADLY_SCALED, 2e5, 5)]],
+        (WEIGHTED, {"eps": 0.3, "min_samples": 10}),
+        (BLOBS, {"eps": 0.8, "metric": "manhattan"}),
+        (BLOBS, {"eps": 0.5, "metric": "chebyshev"}),
+        (BLOBS, {"eps": 0.6, "metric": "minkowski", "p": 3.0}),
+        (BLOBS, {"eps": 0.001, "metric": "cosine", "min_samples": 8}),
+        (MOONS, {"eps": 0.01}),
+        (IRIS, {}),
+    ]
+
+
+def stable_process_mst(edges):
+    """As scikit-learn's, but of equally long edges the one found first comes first.
+
+    numpy's default sort is not stable and leaves their order open, and the labels of a few rows depend on it.
+    """
+    return make_single_linkage(edges[np.argsort(edges["distance"], kind="stable")])
+
+
+def hdbscan():
+    hdbscan_module._process_mst = stable_process_mst
+    return [
+        *[(data, {}) for data in (IRIS, UNIT_WINE, WINE, DIGITS, BLOBS, MOONS, BADLY_SCALED)],
+        (IRIS, {"min_cluster_size": 15, "min_samples": 3}),
+        (DIGITS, {"min_cluster_size": 8, "min_samples": 2}),
+        (BLOBS, {"min_cluster_size": 10, "cluster_selection_method": "leaf"}),
+        # scikit-learn 1.9.1 with numpy 2.4 fails where an epsilon makes it look for parents; here it parts nothing.
+        (MOONS, {"cluster_selection_method": "leaf", "cluster_selection_epsilon": 1e-3}),
+        (MOONS, {"cluster_selection_method": "leaf", "min_cluster_size": 3, "min_samples": 2}),
+        (BLOBS, {"max_cluster_size": 50}),
+        (UNIT_WINE, {"allow_single_cluster": True, "min_cluster_size": 20}),
+        (UNIT_WINE, {"allow_single_cluster": True, "min_cluster_size": 60, "cluster_selection_epsilon": 2.5}),
+        (BLOBS, {"metric": "manhattan", "alpha": 0.7}),
+        (BLOBS, {"metric": "chebyshev", "min_samples": 8}),
+        (BLOBS, {"metric": "cosine", "min_cluster_size": 12}),
+    ]
+
+
+def optics():
+    return [
+        *[(data, {}) for data in (IRIS, UNIT_WINE, WINE, DIGITS, BLOBS, MOONS, BADLY_SCALED, TWINS)],
+        (BLOBS, {"min_samples": 10, "xi": 0.1, "min_cluster_size": 0.1}),
+        (BLOBS, {"min_samples": 0.05, "predecessor_correction": False}),
+        (MOONS, {"max_eps": 0.2}),
+        (IRIS, {"cluster_method": "dbscan", "eps": 0.5}),
+        (BLOBS, {"cluster_method": "dbscan", "max_eps": 1.0, "min_samples": 8}),
+        (BLOBS, {"metric": "manhattan", "xi": 0.02}),
+        (BLOBS, {"p": 3.0}),
+        (BLOBS, {"p": 1.0, "min_samples": 12}),
+        (BLOBS, {"metric": "cosine", "min_samples": 20}),
+    ]
+
+
+def pooled(data, params):
+    """Agglomeration of features: components in the order of the first feature of each."""
+    x, _, _ = load(data)
+    pool = {"mean": np.mean, "max": np.max, "min": np.min}[params.get("pooling_func", "mean")]
+    model = cluster.FeatureAgglomeration(**(params | {"pooling_func": pool})).fit(x)
+    order = list(dict.fromkeys(model.labels_.tolist()))
+    return {
+        "name": f"FeatureAgglomeration({params}) on {data['builtin']} {x.shape}",
+        "algorithm": "feature_agglomeration",
+        "task": "decomposition",
+        "params": params,
+        "data": data,
+        "expected": {"components": model.transform(x[sample(len(x))])[:, order].tolist()},
+    }
+
+
+def feature_agglomeration():
+    cancer = {"builtin": "breast_cancer"}
+    return [
+        (IRIS, {}),
+        (WINE, {"n_clusters": 5}),
+        (UNIT_WINE, {"n_clusters": 4, "linkage": "average", "metric": "cosine"}),
+        (cancer, {"n_clusters": 6, "linkage": "complete"}),
+        (cancer, {"n_clusters": 4, "linkage": "single", "metric": "manhattan"}),
+        (IRIS, {"n_clusters": None, "distance_threshold": 30.0, "pooling_func": "max"}),
+        (WINE | {"rows": 8}, {"n_clusters": 3, "pooling_func": "min"}),
+    ]
+
+
 ALL = {
     "affinity_propagation": (cluster.AffinityPropagation, affinity_propagation),
     "agglomerative": (cluster.AgglomerativeClustering, agglomerative),
     "birch": (cluster.Birch, birch),
+    "dbscan": (cluster.DBSCAN, dbscan),
+    "feature_agglomeration": (None, feature_agglomeration),
+    "hdbscan": (cluster.HDBSCAN, hdbscan),
     "mean_shift": (cluster.MeanShift, mean_shift),
+    "optics": (cluster.OPTICS, optics),
 }
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:
         model, cases = ALL[name]
-        write(name, [case(name, model, data, params) for data, params in cases()])
+        make = pooled if model is None else lambda data, params: case(name, model, data, params)
+        write(name, [make(data, params) for data, params in cases()])

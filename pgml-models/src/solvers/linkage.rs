@@ -8,6 +8,7 @@ use pgml_core::{Dataset, Result, Run, bail};
 use super::distance_rows::DistanceRows;
 use super::neighbours::Metric;
 use super::spanning_tree::spanning_tree;
+use super::union_find::UnionFind;
 
 /// How far apart two clusters are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub fn merges(data: &Dataset, linkage: Linkage, metric: Metric, run: &Run) -> Re
 /// Single linkage merges along the minimum spanning tree. In the order in which the tree grows, each row joins the
 /// one added before it (Müllner 2011): the same clusters, whose ties then resolve as scikit-learn's.
 fn by_nearest_rows(data: &Dataset, metric: Metric, run: &Run) -> Result<Vec<Merge>> {
-    let edges = spanning_tree(DistanceRows::new(data, metric, run)?, None, run)?;
+    let edges = spanning_tree(DistanceRows::new(data, metric, run)?, run, |_, _, _| {})?;
     let before = std::iter::once(0).chain(edges.iter().map(|edge| edge.to));
     Ok(before.zip(&edges).map(|(a, edge)| Merge { a, b: edge.to, distance: edge.length }).collect())
 }
@@ -83,34 +84,9 @@ fn by_nearest_rows(data: &Dataset, metric: Metric, run: &Run) -> Result<Vec<Merg
 #[must_use]
 pub fn cut(merges: &[Merge], n_clusters: usize) -> Vec<i32> {
     let n = merges.len() + 1;
-    let mut parents: Vec<u32> = (0..n as u32).collect();
-    for merge in &merges[..n.saturating_sub(n_clusters)] {
-        let (a, b) = (root(&mut parents, merge.a), root(&mut parents, merge.b));
-        parents[a.max(b) as usize] = a.min(b);
-    }
-    // A cluster's root is its first row, so the root's number is known before that of any other row.
-    let mut labels = vec![0; n];
-    let mut next = 0;
-    for row in 0..n as u32 {
-        let first = root(&mut parents, row);
-        labels[row as usize] = if first == row {
-            next += 1;
-            next - 1
-        } else {
-            labels[first as usize]
-        };
-    }
-    labels
-}
-
-/// The first row of the cluster of `row`; shortens the way there.
-fn root(parents: &mut [u32], mut row: u32) -> u32 {
-    while parents[row as usize] != row {
-        let above = parents[parents[row as usize] as usize];
-        parents[row as usize] = above;
-        row = above;
-    }
-    row
+    let mut sets = UnionFind::new(n);
+    merges[..n.saturating_sub(n_clusters)].iter().for_each(|merge| sets.join(merge.a, merge.b));
+    sets.numbered(&(0..n as u32).collect::<Vec<u32>>(), n)
 }
 
 #[cfg(test)]

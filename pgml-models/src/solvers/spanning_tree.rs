@@ -15,28 +15,21 @@ pub struct Edge {
     pub length: f64,
 }
 
-/// The distance at which density joins two rows (Campello, Moulavi, Sander 2013): at least the core distance of either,
-/// and their own distance divided by `alpha`.
-#[derive(Debug, Clone, Copy)]
-pub struct MutualReachability<'a> {
-    /// One per row.
-    pub core_distances: &'a [f64],
-    /// What distances are divided by.
-    pub alpha: f64,
-}
-
 /// What is marked as in the tree: less than any distance.
 const TAKEN: f64 = -1.0;
 
 /// The `n − 1` edges of the minimum spanning tree in the order in which Prim's algorithm adds them, from row 0 and
 /// among equally near rows the first. Time is quadratic in the rows, memory linear.
 ///
+/// `measure` turns the distances of a row that joins the tree to others (both named by their numbers) into what counts:
+/// infinity where they must not be joined. Rows that are not reached otherwise are added by edges of that length.
+///
 /// # Errors
 /// When the run was cancelled.
 pub fn spanning_tree(
     mut points: DistanceRows,
-    reachability: Option<MutualReachability<'_>>,
     run: &Run,
+    mut measure: impl FnMut(u32, &[u32], &mut [f64]),
 ) -> Result<Vec<Edge>> {
     let n = points.len();
     // Per row that `points` still holds: which it is, how near the tree is, and from which row.
@@ -54,12 +47,7 @@ pub fn spanning_tree(
         nearest[current] = TAKEN;
         let row = rows[current];
         points.distances_into(&points.row(current), 0, &mut distances);
-        if let Some(MutualReachability { core_distances, alpha }) = reachability {
-            let own = core_distances[row as usize];
-            for (distance, other) in distances.iter_mut().zip(&rows) {
-                *distance = (*distance / alpha).max(own).max(core_distances[*other as usize]);
-            }
-        }
+        measure(row, &rows, &mut distances);
         current = approach(&distances, row, &mut nearest, &mut sources);
         edges.push(Edge { from: sources[current], to: rows[current], length: nearest[current] });
         // Half of what is held is in the tree: measuring to it again would be in vain.
@@ -102,17 +90,20 @@ mod tests {
     fn the_tree_joins_each_row_to_its_nearest_and_islands_once() {
         let data = Dataset::from_rows(&[0.0, 10.0, 1.0, 12.0, 3.0], 1).expect("five rows");
         let points = DistanceRows::new(&data, Metric::Euclidean, &Run::new()).expect("memory");
-        let edges = spanning_tree(points, None, &Run::new()).expect("a tree");
+        let edges = spanning_tree(points, &Run::new(), |_, _, _| {}).expect("a tree");
         let edges: Vec<_> = edges.iter().map(|e| (e.from, e.to, e.length)).collect();
         assert_eq!(edges, [(0, 2, 1.0), (2, 4, 2.0), (4, 1, 7.0), (1, 3, 2.0)]);
     }
 
     #[test]
-    fn rows_in_sparse_places_are_as_far_as_their_core_distance() {
-        let data = Dataset::from_rows(&[0.0, 1.0, 2.0], 1).expect("three rows");
+    fn rows_that_must_not_be_joined_follow_at_infinity_in_their_order() {
+        let data = Dataset::from_rows(&[0.0, 9.0, 1.0, 8.0], 1).expect("four rows");
         let points = DistanceRows::new(&data, Metric::Euclidean, &Run::new()).expect("memory");
-        let reachability = MutualReachability { core_distances: &[1.0, 1.0, 5.0], alpha: 0.5 };
-        let edges = spanning_tree(points, Some(reachability), &Run::new()).expect("a tree");
-        assert_eq!(edges.iter().map(|e| e.length).collect::<Vec<_>>(), [2.0, 5.0]);
+        let only_near = |_: u32, _: &[u32], distances: &mut [f64]| {
+            distances.iter_mut().filter(|x| **x > 2.0).for_each(|x| *x = f64::INFINITY);
+        };
+        let edges = spanning_tree(points, &Run::new(), only_near).expect("a tree");
+        let edges: Vec<_> = edges.iter().map(|e| (e.to, e.length)).collect();
+        assert_eq!(edges, [(2, 1.0), (1, f64::INFINITY), (3, 1.0)]);
     }
 }

@@ -83,12 +83,15 @@ fn accuracy(subject: &Subject, split: &Split) -> Result<f64, String> {
     Ok(metrics::ConfusionMatrix::new(y, &predictions(subject, split)?).accuracy())
 }
 
-/// Clusters drawn at random have a silhouette of at most 0.
+/// Clusters drawn at random have a silhouette of at most 0. Noise is no cluster, and no answer when it is all there is.
 fn separates_irises(subject: &Subject) -> Finding {
     let split = data::built_in("iris", subject.task);
     let rows = split.test.to_rows();
     let rows = MatrixRef::new(&rows, split.test.n_features()).map_err(|e| e.to_string())?;
     let clusters = predictions(subject, &split)?;
+    let (rows, clusters): (Vec<&[f64]>, Vec<f64>) = rows.rows().zip(clusters).filter(|(_, c)| *c >= 0.0).unzip();
+    let rows = rows.concat();
+    let rows = MatrixRef::new(&rows, split.test.n_features()).map_err(|e| e.to_string())?;
     let silhouette = metrics::silhouette(rows, &clusters, &Run::new()).map_err(|e| e.to_string())?;
     if silhouette > 0.2 { Ok(()) } else { Err(format!("silhouette {silhouette:.3} on iris")) }
 }
