@@ -46,6 +46,7 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::hdbscan::Hdbscan>::NEW,
     &Entry::<algorithms::hist_gradient_boosting::HistGradientBoosting>::NEW,
     &Entry::<algorithms::incremental_pca::IncrementalPca>::NEW,
+    &Entry::<algorithms::kernel_pca::KernelPca>::NEW,
     &Entry::<algorithms::kmeans::Kmeans>::NEW,
     &Entry::<algorithms::knn::Knn>::NEW,
     &Entry::<algorithms::lasso::Lasso>::NEW,

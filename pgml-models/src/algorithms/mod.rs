@@ -16,6 +16,7 @@ pub mod gradient_boosting_trees;
 pub mod hdbscan;
 pub mod hist_gradient_boosting;
 pub mod incremental_pca;
+pub mod kernel_pca;
 pub mod kmeans;
 pub mod knn;
 pub mod lasso;

@@ -44,8 +44,11 @@ pub fn rotate(loadings: &[f64], k: usize, criterion: Criterion, run: &Run) -> Re
     Ok(rotated)
 }
 
-/// `U Vᵀ` of the decomposition of the row-major square `a`, and the sum of its singular values.
-fn nearest_rotation(a: &[f64], n: usize, run: &Run) -> Result<(Vec<f64>, f64)> {
+/// `U Vᵀ` of the decomposition of the row-major square `a`, the rotation nearest to it, and the sum of its singular values.
+///
+/// # Errors
+/// When the run was cancelled.
+pub fn nearest_rotation(a: &[f64], n: usize, run: &Run) -> Result<(Vec<f64>, f64)> {
     // Read column by column, the matrix is its transpose: left and right change places.
     let Svd { us, s, v } = svd(a.to_vec(), n, n, run)?;
     let mut rotation = vec![0.0; n * n];
