@@ -1,6 +1,8 @@
 //! Numerical methods that several algorithms share. All poll [`Run`](pgml_core::Run) and give the same bytes on every
 //! CPU: kernels differ in width by CPU, never in the order of their sums.
 
+pub mod balanced;
+pub mod best_start;
 pub mod blocks;
 pub mod cholesky;
 pub mod class_priors;
@@ -41,6 +43,7 @@ pub mod seeding;
 pub mod sgd;
 pub mod smo;
 pub mod spanning_tree;
+pub mod sparse;
 pub mod svd;
 pub mod symmetric_eigen;
 pub mod union_find;

@@ -1,7 +1,7 @@
 //! With its defaults, an algorithm finds more in real data than a constant would.
 
 use pgml_core::{Dataset, Feature, MatrixRef, Run, Task, metrics};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::data::{self, Split};
 use crate::subject::{Answers, Finding, Subject};
@@ -88,7 +88,14 @@ fn separates_irises(subject: &Subject) -> Finding {
     let split = data::built_in("iris", subject.task);
     let rows = split.test.to_rows();
     let rows = MatrixRef::new(&rows, split.test.n_features()).map_err(|e| e.to_string())?;
-    let clusters = predictions(subject, &split)?;
+    // A mixture is of one distribution unless told otherwise.
+    let params = match subject.algorithm.name() {
+        "gaussian_mixture" => Map::from_iter([("n_components".to_owned(), json!(3))]),
+        _ => Map::new(),
+    };
+    let model = subject.fit_with(&params, &split.train, &Run::new()).map_err(|e| format!("cannot fit: {e}"))?;
+    let answers = Answers::of(&*model, rows.as_slice()).map_err(|e| format!("cannot predict: {e}"))?;
+    let clusters = answers.predictions().iter().copied();
     let (rows, clusters): (Vec<&[f64]>, Vec<f64>) = rows.rows().zip(clusters).filter(|(_, c)| *c >= 0.0).unzip();
     let rows = rows.concat();
     let rows = MatrixRef::new(&rows, split.test.n_features()).map_err(|e| e.to_string())?;
@@ -123,7 +130,7 @@ fn keeps_the_features(subject: &Subject) -> Finding {
 fn explains(train: &[f64], test: &[f64], n: usize, feature: &Feature) -> Result<Vec<f64>, pgml_core::Error> {
     let data = Dataset::from_rows(train, n)?.with_target(feature.values.iter().collect())?;
     let linear = pgml_models::algorithm("linear")?;
-    let model = linear.fit(&serde_json::Map::new(), &data, Task::Regression, &Run::new())?;
+    let model = linear.fit(&Map::new(), &data, Task::Regression, &Run::new())?;
     let mut out = vec![0.0; test.len() / n];
     model.predict_into(MatrixRef::new(test, n)?, &mut out)?;
     Ok(out)
