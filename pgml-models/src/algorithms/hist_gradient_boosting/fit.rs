@@ -33,8 +33,10 @@ pub(super) fn fit(
     let run = &params.random_state.map_or_else(|| run.clone(), |seed| run.clone().with_seed(seed));
     let problem = Problem::new(params, data, task)?;
     let columns = Columns::new(params, data)?;
-    let _memory = run.reserve(bytes(data, problem.loss.n_scores()), "boosting")?;
     let stops = params.early_stopping.applies(data.n_rows());
+    // Rows that are watched, and those that are not, are copies.
+    let copies = if stops && params.validation_fraction.is_some() { data.bytes() } else { 0 };
+    let _memory = run.reserve(bytes(data, problem.loss.n_scores()) + copies, "boosting")?;
     let (training, watched) = match params.validation_fraction.filter(|_| stops) {
         Some(amount) => {
             let (learnt, watched) = watch::split(data, amount, &mut run.rng(DRAWS_OF_ROWS))?;

@@ -1,19 +1,18 @@
 //! Grows one tree, leaf by leaf, the most promising first.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use fastrand::Rng;
-use pgml_core::run::Reservation;
 use pgml_core::{Result, Run};
 use rayon::prelude::*;
 
 use super::bins::{BinMap, BinnedRows, LANES};
 use super::histogram::{ColumnHistogram, fill};
 use super::partition::partition;
-use super::split::{Column, Left, Limits, Node, Search, Side, Split};
-use crate::trees::{SourceNode, SourceTree, Test};
+use super::queue::{Candidate, Histograms, State, Waiting};
+use super::split::{Column, Limits, Node, Scan, Search, Side, Split};
+use super::tasks::{SplitWork, each_task};
+use super::tree::{GrownNode, GrownTree};
 
 /// Fewer gradients than these are gathered by one thread.
 const FEW: usize = 1 << 14;
@@ -33,161 +32,6 @@ pub struct Growth {
     pub monotonic: Vec<i8>,
     /// Sets of columns that may meet on a way from the root, ascending; empty when all may.
     pub interactions: Vec<Vec<u32>>,
-}
-
-/// A node of a grown tree; the root is node 0.
-#[derive(Debug, Clone)]
-pub struct GrownNode {
-    /// Its rows: a range of [`Grower::rows`].
-    pub rows: Range<usize>,
-    /// What is predicted, before the learning rate, if it is a leaf.
-    pub value: f64,
-    /// How it is split and the number of its left child, which the right child follows; `None` in a leaf.
-    pub split: Option<(Split, u32)>,
-}
-
-/// A grown tree.
-#[derive(Debug, Clone)]
-pub struct GrownTree {
-    /// The nodes.
-    pub nodes: Vec<GrownNode>,
-}
-
-impl GrownTree {
-    /// The numbers of the leaves.
-    pub fn leaves(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.nodes.len()).filter(|node| self.nodes[*node].split.is_none())
-    }
-
-    /// The value of the leaf that a binned row reaches.
-    #[must_use]
-    pub fn predict(&self, binned: &BinnedRows, row: usize) -> f64 {
-        let mut node = &self.nodes[0];
-        while let Some((split, left)) = &node.split {
-            let bin = binned.bin(split.column as usize, row);
-            let goes_left = match split.left_bins {
-                _ if bin == super::bins::MISSING_BIN => split.missing_left,
-                Left::UpTo(last) => bin <= last,
-                Left::Set(words) => words[usize::from(bin) / 32] >> (bin % 32) & 1 == 1,
-            };
-            node = &self.nodes[*left as usize + usize::from(!goes_left)];
-        }
-        node.value
-    }
-
-    /// The tree in terms of features and their values, adding to output number `output`.
-    ///
-    /// `features` are the features of the columns, and `cover` says what the rows of a range weigh.
-    #[must_use]
-    pub fn to_source(
-        &self,
-        maps: &[BinMap],
-        features: &[u32],
-        output: usize,
-        cover: impl Fn(Range<usize>) -> f64,
-    ) -> SourceTree<f64, f64> {
-        let covers = self.covers(cover);
-        let mut values = Vec::new();
-        let nodes = self.nodes.iter().map(|node| match &node.split {
-            None => {
-                values.push(node.value);
-                SourceNode::Leaf(values.len() as u32 - 1)
-            }
-            Some((split, left)) => SourceNode::Split {
-                feature: features[split.column as usize],
-                test: test(split, &maps[split.column as usize]),
-                missing_left: split.missing_left,
-                left: *left,
-                right: left + 1,
-            },
-        });
-        let nodes = nodes.collect();
-        SourceTree { nodes, values, output, covers }
-    }
-
-    /// What the training rows of each node weigh.
-    fn covers(&self, of_leaf: impl Fn(Range<usize>) -> f64) -> Vec<f32> {
-        let mut covers = vec![0.0; self.nodes.len()];
-        // Children stand after their parents.
-        for (number, node) in self.nodes.iter().enumerate().rev() {
-            covers[number] = match &node.split {
-                None => of_leaf(node.rows.clone()),
-                Some((_, left)) => covers[*left as usize] + covers[*left as usize + 1],
-            };
-        }
-        covers.into_iter().map(|cover| cover as f32).collect()
-    }
-}
-
-/// Categories that training did not see go the way of missing values.
-fn test(split: &Split, map: &BinMap) -> Test<f64> {
-    match (map, split.left_bins) {
-        (BinMap::Numbers(ends), Left::UpTo(last)) => {
-            Test::AtMost(ends.get(usize::from(last)).copied().unwrap_or(f64::INFINITY))
-        }
-        (BinMap::Categories(codes), _) => {
-            let goes_left = split.goes_left();
-            let side = codes.iter().enumerate().filter(|(bin, _)| goes_left[*bin] != split.missing_left);
-            let set = words(side.map(|(_, code)| *code));
-            if split.missing_left { Test::RightIfIn(set) } else { Test::LeftIfIn(set) }
-        }
-        (BinMap::Numbers(_), Left::Set(_)) => unreachable!("only categories are split by sets"),
-    }
-}
-
-fn words(codes: impl Iterator<Item = u32>) -> Vec<u32> {
-    let mut words = Vec::new();
-    for code in codes {
-        let word = code as usize / 32;
-        words.resize(words.len().max(word + 1), 0);
-        words[word] |= 1 << (code % 32);
-    }
-    words
-}
-
-/// A node whose best split is known.
-struct Candidate {
-    split: Split,
-    node: u32,
-    state: State,
-    histograms: Histograms,
-}
-
-/// What a node hands down to its children.
-#[derive(Debug, Clone)]
-struct State {
-    depth: usize,
-    lower: f64,
-    upper: f64,
-    /// The sets of columns that the way from the root still belongs to.
-    interactions: Vec<u32>,
-}
-
-/// The greatest gain first, then the node that was made first.
-impl Ord for Candidate {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.split.gain.total_cmp(&other.split.gain).then(other.node.cmp(&self.node))
-    }
-}
-
-impl PartialOrd for Candidate {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Candidate {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Candidate {}
-
-/// The histograms of a node's columns, and their share of the memory budget.
-struct Histograms {
-    columns: Vec<ColumnHistogram>,
-    _memory: Reservation,
 }
 
 /// Grows trees on the same rows; its buffers serve every tree.
@@ -248,8 +92,7 @@ impl<'a> Grower<'a> {
     pub fn grow(&mut self, pairs: &[[f32; 2]], counted: bool, rng: &mut Rng) -> Result<GrownTree> {
         self.rows.iter_mut().zip(0..).for_each(|(slot, row)| *slot = row);
         let mut tree = GrownTree { nodes: Vec::new() };
-        let mut waiting =
-            Waiting { by_gain: BinaryHeap::new(), last_first: Vec::new(), ordered: self.growth.max_leaves.is_some() };
+        let mut waiting = Waiting::new(self.growth.max_leaves.is_some());
         let mut finished = 0;
         match self.root(&mut tree, pairs, counted, rng)? {
             Some(candidate) => waiting.push(candidate),
@@ -313,7 +156,10 @@ impl<'a> Grower<'a> {
         let search = Search::new(&self.growth.limits, &node, counted);
         let splits: Vec<Option<Split>> = drawn
             .par_iter()
-            .map(|column| search.best(&self.columns[*column as usize], &histograms.columns[*column as usize]))
+            .map(|column| {
+                let column = *column as usize;
+                search.best(&self.columns[column], &histograms.columns[column], &mut Scan::new())
+            })
             .collect();
         Ok(self.candidate(0, state, splits.into_iter().flatten(), histograms))
     }
@@ -472,94 +318,4 @@ impl<'a> Grower<'a> {
         let memory = self.run.reserve((n * size_of::<ColumnHistogram>()) as u64, "the histograms of a tree")?;
         Ok(Histograms { columns: vec![ColumnHistogram::EMPTY; n], _memory: memory })
     }
-}
-
-/// Nodes that wait to be split. Where leaves are limited the most promising comes first; else their order does not
-/// matter, and few wait at a time when the last comes first.
-struct Waiting {
-    by_gain: BinaryHeap<Candidate>,
-    last_first: Vec<Candidate>,
-    ordered: bool,
-}
-
-impl Waiting {
-    fn push(&mut self, candidate: Candidate) {
-        if self.ordered { self.by_gain.push(candidate) } else { self.last_first.push(candidate) }
-    }
-
-    fn pop(&mut self) -> Option<Candidate> {
-        if self.ordered { self.by_gain.pop() } else { self.last_first.pop() }
-    }
-
-    fn len(&self) -> usize {
-        self.by_gain.len() + self.last_first.len()
-    }
-
-    fn into_histograms(self) -> impl Iterator<Item = Histograms> {
-        self.by_gain.into_iter().chain(self.last_first).map(|candidate| candidate.histograms)
-    }
-}
-
-/// What splitting a node takes to be done with some columns: sums of the smaller child, those of the larger one, which
-/// are left of the parent's, and the best split of either.
-struct SplitWork<'a> {
-    binned: &'a BinnedRows,
-    columns: &'a [Column],
-    /// The smaller child's.
-    rows: &'a [u32],
-    pairs: &'a [[f32; 2]],
-    counted: bool,
-    allowed: &'a [u32],
-    /// Columns to look at and how, for the smaller and the larger child.
-    drawn: [&'a [u32]; 2],
-    searches: [Search<'a>; 2],
-}
-
-impl SplitWork<'_> {
-    fn columns(
-        &self,
-        first: usize,
-        small: &mut [ColumnHistogram],
-        large: &mut [ColumnHistogram],
-    ) -> [Option<Split>; 2] {
-        let within = |column: &&u32| (first..first + small.len()).contains(&(**column as usize));
-        if !self.allowed.iter().any(|column| within(&column)) {
-            return [None, None];
-        }
-        fill(self.binned.words(first), first % LANES, self.rows, self.pairs, self.counted, small);
-        for (column, (large, small)) in self.columns[first..].iter().zip(large.iter_mut().zip(small.iter())) {
-            large.subtract(small, column.n_bins);
-        }
-        let histograms: [&[ColumnHistogram]; 2] = [small, large];
-        [0, 1].map(|child| {
-            let columns = self.drawn[child]
-                .iter()
-                .filter(|column| (first..first + histograms[child].len()).contains(&(**column as usize)));
-            let splits = columns.filter_map(|column| {
-                let column = *column as usize;
-                self.searches[child].best(&self.columns[column], &histograms[child][column - first])
-            });
-            splits.reduce(|best, split| if split.gain > best.gain { split } else { best })
-        })
-    }
-}
-
-/// Calls `work` with the number of the first column and the histograms of some columns that stand in the same words:
-/// all of them for one thread, half of them otherwise, so that an odd number of words is shared evenly.
-fn each_task<R: Send>(
-    small: &mut [ColumnHistogram],
-    large: &mut [ColumnHistogram],
-    work: impl Fn(usize, &mut [ColumnHistogram], &mut [ColumnHistogram]) -> R + Sync,
-) -> Vec<R> {
-    let threads = rayon::current_num_threads();
-    let size = if threads == 1 { LANES } else { LANES / 2 };
-    let n_tasks = small.len().div_ceil(size);
-    let mut larges: Vec<&mut [ColumnHistogram]> = large.chunks_mut(size).collect();
-    larges.resize_with(n_tasks, Default::default);
-    let tasks = small.chunks_mut(size).zip(larges).enumerate();
-    if threads == 1 {
-        return tasks.map(|(task, (small, large))| work(task * size, small, large)).collect();
-    }
-    let tasks: Vec<_> = tasks.collect();
-    tasks.into_par_iter().map(|(task, (small, large))| work(task * size, small, large)).collect()
 }

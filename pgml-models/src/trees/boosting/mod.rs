@@ -14,8 +14,12 @@ pub mod grower;
 pub mod histogram;
 mod partition;
 pub mod quantiles;
+mod queue;
 pub mod split;
+mod tasks;
+pub mod tree;
 
 pub use bins::{BinMap, BinnedRows};
-pub use grower::{Grower, GrownTree, Growth};
+pub use grower::{Grower, Growth};
 pub use histogram::ColumnHistogram;
+pub use tree::GrownTree;

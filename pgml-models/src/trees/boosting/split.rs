@@ -102,13 +102,27 @@ pub struct Column {
     pub monotonic: i8,
 }
 
-/// Sums over the bins up to each one, in the order of a scan.
-struct Scan {
+/// Sums over the bins up to each one, in the order of a scan; a buffer that serves many scans.
+pub struct Scan {
     gradient: [f64; 256],
     hessian: [f64; 256],
     n_rows: [f64; 256],
     gain: [f64; 256],
     len: usize,
+}
+
+impl Scan {
+    /// A buffer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { gradient: [0.0; 256], hessian: [0.0; 256], n_rows: [0.0; 256], gain: [0.0; 256], len: 0 }
+    }
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A candidate: its place in the scan and its gain.
@@ -131,19 +145,23 @@ impl<'a> Search<'a> {
 
     /// The best split along `column`, if any lowers the loss.
     #[must_use]
-    pub fn best(&self, column: &Column, histogram: &ColumnHistogram) -> Option<Split> {
-        if column.is_categorical { self.by_category(column, histogram) } else { self.by_order(column, histogram) }
+    pub fn best(&self, column: &Column, histogram: &ColumnHistogram, scan: &mut Scan) -> Option<Split> {
+        if column.is_categorical {
+            self.by_category(column, histogram, scan)
+        } else {
+            self.by_order(column, histogram, scan)
+        }
     }
 
-    fn by_order(&self, column: &Column, histogram: &ColumnHistogram) -> Option<Split> {
+    fn by_order(&self, column: &Column, histogram: &ColumnHistogram, scan: &mut Scan) -> Option<Split> {
         // The last bin goes left only where missing values are left for the right side.
         let n_left = column.n_bins - usize::from(!column.has_missing);
-        let scan = self.scan(histogram, 0..n_left, column.monotonic, false);
-        let mut best = first_best(&scan).map(|(at, gain)| self.ordered(column, &scan, at, gain, false));
+        self.scan(histogram, 0..n_left, column.monotonic, false, scan);
+        let mut best = first_best(scan).map(|(at, gain)| self.ordered(column, scan, at, gain, false));
         if column.has_missing && column.n_bins > 1 {
-            let scan = self.scan(histogram, (1..column.n_bins).rev(), column.monotonic, true);
-            let better = first_best(&scan).filter(|(_, gain)| best.is_none_or(|best| *gain > best.gain));
-            best = better.map(|(at, gain)| self.ordered(column, &scan, at, gain, true)).or(best);
+            self.scan(histogram, (1..column.n_bins).rev(), column.monotonic, true, scan);
+            let better = first_best(scan).filter(|(_, gain)| best.is_none_or(|best| *gain > best.gain));
+            best = better.map(|(at, gain)| self.ordered(column, scan, at, gain, true)).or(best);
         }
         best
     }
@@ -156,7 +174,7 @@ impl<'a> Search<'a> {
         Split { column: column.number, left_bins: Left::UpTo(last as u8), missing_left, gain, left, right }
     }
 
-    fn by_category(&self, column: &Column, histogram: &ColumnHistogram) -> Option<Split> {
+    fn by_category(&self, column: &Column, histogram: &ColumnHistogram, scan: &mut Scan) -> Option<Split> {
         let order = self.categories_by_mean(column, histogram);
         if order.len() < 2 {
             return None;
@@ -168,8 +186,8 @@ impl<'a> Search<'a> {
         backwards.reverse();
         let mut best: Option<Split> = None;
         for bins in [forwards, backwards] {
-            let scan = self.scan(histogram, bins.iter().copied(), column.monotonic, false);
-            let Some((at, gain)) = first_best(&scan).filter(|(_, gain)| best.is_none_or(|best| *gain > best.gain))
+            self.scan(histogram, bins.iter().copied(), column.monotonic, false, scan);
+            let Some((at, gain)) = first_best(scan).filter(|(_, gain)| best.is_none_or(|best| *gain > best.gain))
             else {
                 continue;
             };
@@ -212,9 +230,9 @@ impl<'a> Search<'a> {
         bins: impl ExactSizeIterator<Item = usize>,
         monotonic: i8,
         from_right: bool,
-    ) -> Scan {
-        let len = bins.len();
-        let mut scan = Scan { gradient: [0.0; 256], hessian: [0.0; 256], n_rows: [0.0; 256], gain: [0.0; 256], len };
+        scan: &mut Scan,
+    ) {
+        scan.len = bins.len();
         let (mut gradient, mut hessian, mut n_rows) = (0.0, 0.0, 0_u32);
         for (at, bin) in bins.enumerate().take(256) {
             gradient += histogram.sums[bin][0];
@@ -227,12 +245,7 @@ impl<'a> Search<'a> {
         }
         let bounded = self.node.lower > f64::NEG_INFINITY || self.node.upper < f64::INFINITY || monotonic != 0;
         let falls = if from_right { -monotonic } else { monotonic };
-        if bounded {
-            self.gains::<true>(&mut scan, falls)
-        } else {
-            self.gains::<false>(&mut scan, falls)
-        }
-        scan
+        if bounded { self.gains::<true>(scan, falls) } else { self.gains::<false>(scan, falls) }
     }
 
     /// Fills in the gains; −1 where a side has too little or the values are not in the order of `monotonic`.
