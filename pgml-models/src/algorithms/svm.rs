@@ -11,7 +11,7 @@ pub use self::model::SvmModel;
 use super::task_params::{refuse_other_tasks, regression_targets};
 use crate::solvers::kernel_function::{Form, Kernel};
 use crate::solvers::kernel_rows::KernelRows;
-use crate::solvers::smo::{Dual, Solution, solve};
+use crate::solvers::smo::{Dual, Fixed, Solution, solve_from};
 
 hyperparams! {
     /// Parameters of `svm`.
@@ -71,19 +71,7 @@ impl Estimator for Svm {
             _ => &["epsilon"],
         };
         refuse_other_tasks(Self::NAME, params, task, other_tasks)?;
-        data.require_finite()?;
-        let run = &params.random_state.map_or_else(|| run.clone(), |seed| run.clone().with_seed(seed));
-        // The rows, and those of one pair of classes.
-        let _memory = run.reserve(16 * (data.n_rows() * data.n_features()) as u64, "the matrix of features")?;
-        let rows = data.to_rows();
-        let kernel = kernel(params, &rows, data.n_features())?;
-        let mut machines = Machines { params, kernel, d: data.n_features(), run, unconverged: 0 };
-        let model = match task {
-            Task::Regression => regress(&mut machines, data, rows)?,
-            _ => pairs::classify(&mut machines, data, &rows)?,
-        };
-        machines.warn_unconverged();
-        Ok(model)
+        train(Self::NAME, params, None, data, task, run)
     }
 
     fn decode(parts: &Parts) -> Result<SvmModel> {
@@ -91,8 +79,42 @@ impl Estimator for Svm {
     }
 }
 
-fn kernel(params: &SvmParams, rows: &[f64], d: usize) -> Result<Kernel> {
-    let gamma = match (params.gamma.as_str(), params.gamma.as_f64()) {
+/// Trains `svm`, or `nu_svm` where `nu` says how many rows may be on the wrong side.
+pub(super) fn train(
+    name: &'static str,
+    params: &SvmParams,
+    nu: Option<f64>,
+    data: &Dataset,
+    task: Task,
+    run: &Run,
+) -> Result<SvmModel> {
+    data.require_finite()?;
+    let run = &params.random_state.map_or_else(|| run.clone(), |seed| run.clone().with_seed(seed));
+    let d = data.n_features();
+    // The rows, and those of one pair of classes.
+    let _memory = run.reserve(16 * (data.n_rows() * d) as u64, "the matrix of features")?;
+    let rows = data.to_rows();
+    let kernel = read_kernel(name, &params.kernel, &params.gamma, params.coef0, params.degree, &rows, d)?;
+    let mut machines = Machines { name, params, nu, kernel, d, run, unconverged: 0 };
+    let model = match task {
+        Task::Regression => regress(&mut machines, data, rows)?,
+        _ => pairs::classify(&mut machines, data, &rows)?,
+    };
+    machines.warn_unconverged();
+    Ok(model)
+}
+
+/// The kernel that parameters name, with its scale for row-major `rows` of `d`.
+pub(super) fn read_kernel(
+    algorithm: &str,
+    name: &str,
+    gamma: &Value,
+    coef0: f64,
+    degree: u32,
+    rows: &[f64],
+    d: usize,
+) -> Result<Kernel> {
+    let gamma = match (gamma.as_str(), gamma.as_f64()) {
         (Some("scale"), _) => {
             let mean = rows.iter().sum::<f64>() / rows.len() as f64;
             let variance = rows.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / rows.len() as f64;
@@ -102,19 +124,21 @@ fn kernel(params: &SvmParams, rows: &[f64], d: usize) -> Result<Kernel> {
         (_, Some(gamma)) if gamma >= 0.0 => gamma,
         _ => bail!(
             InvalidParameter,
-            "hyperparameter \"gamma\" of svm is {}, but must be scale, auto or a number of at least 0",
-            params.gamma
+            "hyperparameter \"gamma\" of {algorithm} is {gamma}, but must be scale, auto or a number of at least 0"
         ),
     };
-    let name = if params.kernel == "poli" { "poly" } else { &params.kernel };
-    let Some(form) = Form::named(name) else { bail!(InvalidParameter, "svm has no kernel \"{name}\"") };
-    let degree = i32::try_from(params.degree).unwrap_or(i32::MAX);
-    Ok(Kernel { form, gamma, coef0: params.coef0, degree })
+    let name = if name == "poli" { "poly" } else { name };
+    let Some(form) = Form::named(name) else { bail!(InvalidParameter, "{algorithm} has no kernel \"{name}\"") };
+    let degree = i32::try_from(degree).unwrap_or(i32::MAX);
+    Ok(Kernel { form, gamma, coef0, degree })
 }
 
 /// What all machines of one training share.
 struct Machines<'a> {
+    name: &'static str,
     params: &'a SvmParams,
+    /// The share of rows that may be on the wrong side, where that is given instead of their price.
+    nu: Option<f64>,
     kernel: Kernel,
     d: usize,
     run: &'a Run,
@@ -122,11 +146,13 @@ struct Machines<'a> {
 }
 
 impl Machines<'_> {
-    /// The optimum of `dual` over row-major `rows`.
-    fn solve(&mut self, dual: &Dual, rows: &[f64]) -> Result<Solution> {
+    /// The optimum of `dual` over row-major `rows`, from multipliers `start` on where `nu` fixes their sums.
+    fn solve(&mut self, dual: &Dual, start: Option<Vec<f64>>, rows: &[f64]) -> Result<Solution> {
         let mut cache = KernelRows::new(self.kernel, rows, self.d, self.params.cache_size * 1e6, self.run)?;
         let max_iter = u64::try_from(self.params.max_iter).ok();
-        let solution = solve(dual, &mut cache, self.params.tol, max_iter, self.run)?;
+        let fixed = if start.is_some() { Fixed::SumOfEachSign } else { Fixed::Sum };
+        let start = start.unwrap_or_else(|| vec![0.0; dual.p.len()]);
+        let solution = solve_from(dual, start, fixed, &mut cache, self.params.tol, max_iter, self.run)?;
         self.unconverged += u64::from(!solution.converged);
         Ok(solution)
     }
@@ -134,8 +160,8 @@ impl Machines<'_> {
     fn warn_unconverged(&self) {
         if self.unconverged > 0 {
             self.run.warn(&format!(
-                "svm stopped before its tolerance of {} in {} optimisations; raise max_iter or tol, or scale the features",
-                self.params.tol, self.unconverged
+                "{} stopped before its tolerance of {} in {} optimisations; raise max_iter or tol, or scale the features",
+                self.name, self.params.tol, self.unconverged
             ));
         }
     }
@@ -143,15 +169,31 @@ impl Machines<'_> {
 
 /// One machine per target: variables `0..n` pull up, `n..2n` down.
 fn regress(machines: &mut Machines<'_>, data: &Dataset, rows: Vec<f64>) -> Result<SvmModel> {
-    let (n, epsilon) = (data.n_rows(), machines.params.epsilon);
+    // With nu the width of the tube is found too, and has no price of its own.
+    let (n, epsilon) = (data.n_rows(), if machines.nu.is_some() { 0.0 } else { machines.params.epsilon });
     let c: Vec<f64> = (0..2 * n).map(|t| machines.params.C * data.weight().map_or(1.0, |w| w[t % n])).collect();
     let y: Vec<f64> = (0..2 * n).map(|t| if t < n { 1.0 } else { -1.0 }).collect();
     let (mut coef, mut rho) = (Vec::new(), Vec::new());
     for target in regression_targets(data)? {
         let p = target.iter().map(|y| epsilon - y).chain(target.iter().map(|y| epsilon + y)).collect();
-        let solution = machines.solve(&Dual { p, y: y.clone(), c: c.clone() }, &rows)?;
+        let start = machines.nu.map(|nu| {
+            let half = spread(&c[..n], nu * c[..n].iter().sum::<f64>() / 2.0).0;
+            [&half[..], &half].concat()
+        });
+        let solution = machines.solve(&Dual { p, y: y.clone(), c: c.clone() }, start, &rows)?;
         coef.extend((0..n).map(|i| solution.alpha[i] - solution.alpha[i + n]));
         rho.push(solution.rho);
     }
     SvmModel::new(machines.kernel, machines.d, rows, coef, rho, None)
+}
+
+/// Multipliers of at most `bounds` each that sum to `total`, the first ones at their bounds; and what does not fit.
+fn spread(bounds: &[f64], total: f64) -> (Vec<f64>, f64) {
+    let mut left = total;
+    let take = |bound: &f64| {
+        let taken = bound.min(left);
+        left -= taken;
+        taken
+    };
+    (bounds.iter().map(take).collect(), left)
 }

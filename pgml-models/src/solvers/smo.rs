@@ -19,12 +19,23 @@ pub struct Dual {
     pub c: Vec<f64>,
 }
 
+/// What every step leaves as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fixed {
+    /// `yᵀ α`.
+    Sum,
+    /// `Σ α` of each sign, as the ν-machines have it.
+    SumOfEachSign,
+}
+
 /// The optimum: multipliers and the offset `rho` of the decision `Σ y α K − rho`.
 pub struct Solution {
     /// One multiplier per variable.
     pub alpha: Vec<f64>,
     /// The offset.
     pub rho: f64,
+    /// For [`Fixed::SumOfEachSign`] half the distance between the offsets of both signs, else 0.
+    pub margin: f64,
     /// Whether the tolerance was reached, neither the last iteration nor the end of what rounding tells apart.
     pub converged: bool,
 }
@@ -37,13 +48,31 @@ struct State<'a> {
     gradient: Vec<f64>,
 }
 
-/// Solves until no pair violates the optimality conditions by more than `tol`.
+/// Solves with `yᵀ α = 0` until no pair violates the optimality conditions by more than `tol`.
 ///
 /// # Errors
 /// When the run was cancelled.
 pub fn solve(dual: &Dual, kernel: &mut KernelRows<'_>, tol: f64, max_iter: Option<u64>, run: &Run) -> Result<Solution> {
+    solve_from(dual, vec![0.0; dual.p.len()], Fixed::Sum, kernel, tol, max_iter, run)
+}
+
+/// As [`solve`], from multipliers `alpha` on, whose sums (see [`Fixed`]) stay.
+///
+/// # Errors
+/// When the run was cancelled.
+pub fn solve_from(
+    dual: &Dual,
+    alpha: Vec<f64>,
+    fixed: Fixed,
+    kernel: &mut KernelRows<'_>,
+    tol: f64,
+    max_iter: Option<u64>,
+    run: &Run,
+) -> Result<Solution> {
     let n = kernel.n_rows();
-    let mut state = State { dual, alpha: vec![0.0; dual.p.len()], gradient: dual.p.clone() };
+    let mut state = State { dual, alpha, gradient: dual.p.clone() };
+    state.start(kernel, run)?;
+    let signs: &[f64] = if fixed == Fixed::Sum { &[0.0] } else { &[1.0, -1.0] };
     let mut iteration = 0;
     let converged = loop {
         run.check()?;
@@ -51,19 +80,58 @@ pub fn solve(dual: &Dual, kernel: &mut KernelRows<'_>, tol: f64, max_iter: Optio
             break false;
         }
         iteration += 1;
-        let Some((i, highest)) = state.most_violating() else { break true };
+        let mut best: Option<(usize, usize, f64)> = None;
+        let mut violation = f64::NEG_INFINITY;
+        for sign in signs {
+            let Some((i, highest)) = state.most_violating(*sign) else { continue };
+            kernel.load(i % n, run)?;
+            let (lowest, partner) = state.partner(kernel, i, highest, *sign);
+            violation = violation.max(highest - lowest);
+            if let Some((j, gain)) = partner.filter(|(_, gain)| best.is_none_or(|(.., most)| *gain >= most)) {
+                best = Some((i, j, gain));
+            }
+        }
+        let Some((i, j, _)) = best.filter(|_| violation >= tol) else { break true };
         kernel.load(i % n, run)?;
-        let Some(j) = state.partner(kernel, i, highest, tol) else { break true };
         kernel.load(j % n, run)?;
         if !state.step(kernel, i, j) {
             break false;
         }
     };
-    let rho = state.offset();
-    Ok(Solution { alpha: state.alpha, rho, converged })
+    let (rho, margin) = match fixed {
+        Fixed::Sum => (state.offset(0.0), 0.0),
+        Fixed::SumOfEachSign => {
+            let (above, below) = (state.offset(1.0), state.offset(-1.0));
+            ((above + below) / 2.0, (above - below) / 2.0)
+        }
+    };
+    Ok(Solution { alpha: state.alpha, rho, margin, converged })
+}
+
+/// Whether a variable of sign `y` is among those of `sign`, 0 for both.
+fn is_of(y: f64, sign: f64) -> bool {
+    sign == 0.0 || y == sign
 }
 
 impl State<'_> {
+    /// Adds what the first multipliers contribute to the gradient.
+    fn start(&mut self, kernel: &mut KernelRows<'_>, run: &Run) -> Result<()> {
+        let n = kernel.n_rows();
+        for row in 0..n {
+            let weight: f64 = (row..self.alpha.len()).step_by(n).map(|t| self.dual.y[t] * self.alpha[t]).sum();
+            if weight == 0.0 {
+                continue;
+            }
+            kernel.load(row, run)?;
+            for (gradient, y) in self.gradient.chunks_exact_mut(n).zip(self.dual.y.chunks_exact(n)) {
+                for ((g, y), k) in gradient.iter_mut().zip(y).zip(kernel.get(row)) {
+                    *g += y * weight * k;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Whether `y α` may grow.
     fn may_rise(&self, t: usize) -> bool {
         if self.dual.y[t] > 0.0 { self.alpha[t] < self.dual.c[t] } else { self.alpha[t] > 0.0 }
@@ -74,9 +142,9 @@ impl State<'_> {
         if self.dual.y[t] > 0.0 { self.alpha[t] > 0.0 } else { self.alpha[t] < self.dual.c[t] }
     }
 
-    fn most_violating(&self) -> Option<(usize, f64)> {
+    fn most_violating(&self, sign: f64) -> Option<(usize, f64)> {
         let mut best: Option<(usize, f64)> = None;
-        for t in (0..self.alpha.len()).filter(|t| self.may_rise(*t)) {
+        for t in (0..self.alpha.len()).filter(|t| self.may_rise(*t) && is_of(self.dual.y[*t], sign)) {
             let value = -self.dual.y[t] * self.gradient[t];
             if best.is_none_or(|(_, highest)| value >= highest) {
                 best = Some((t, value));
@@ -85,8 +153,9 @@ impl State<'_> {
         best
     }
 
-    /// The variable that lowers the value most together with `i`; `None` when no pair violates by more than `tol`.
-    fn partner(&self, kernel: &KernelRows<'_>, i: usize, highest: f64, tol: f64) -> Option<usize> {
+    /// The lowest value of a variable that may fall, and the variable that lowers the objective most together with `i`, and
+    /// by how much.
+    fn partner(&self, kernel: &KernelRows<'_>, i: usize, highest: f64, sign: f64) -> (f64, Option<(usize, f64)>) {
         let n = kernel.n_rows();
         let (row, diagonal) = (kernel.get(i % n), kernel.diagonal());
         let own = diagonal[i % n];
@@ -94,7 +163,7 @@ impl State<'_> {
         for first in (0..self.alpha.len()).step_by(n) {
             for (s, (k, other)) in row.iter().zip(diagonal).enumerate() {
                 let t = first + s;
-                if !self.may_fall(t) {
+                if !self.may_fall(t) || !is_of(self.dual.y[t], sign) {
                     continue;
                 }
                 let value = -self.dual.y[t] * self.gradient[t];
@@ -108,7 +177,7 @@ impl State<'_> {
                 }
             }
         }
-        if highest - lowest < tol { None } else { best }
+        (lowest, best.map(|j| (j, best_gain)))
     }
 
     /// Moves the pair along `y_i α_i + y_j α_j = const` to the best point inside the box. False when rounding leaves
@@ -137,10 +206,10 @@ impl State<'_> {
     }
 
     /// The mean of `y G` over free variables, or the middle of what the bounds allow.
-    fn offset(&self) -> f64 {
+    fn offset(&self, sign: f64) -> f64 {
         let (mut lower, mut upper) = (f64::NEG_INFINITY, f64::INFINITY);
         let (mut total, mut free) = (0.0, 0.0);
-        for t in 0..self.alpha.len() {
+        for t in (0..self.alpha.len()).filter(|t| is_of(self.dual.y[*t], sign)) {
             let value = self.dual.y[t] * self.gradient[t];
             match (self.may_rise(t), self.may_fall(t)) {
                 (true, true) => (total, free) = (total + value, free + 1.0),

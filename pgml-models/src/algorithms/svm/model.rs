@@ -30,7 +30,7 @@ impl SvmModel {
     /// # Errors
     /// [`InvalidData`](pgml_core::ErrorKind::InvalidData) when a number is not finite: the features were too large to
     /// compute with.
-    pub(super) fn new(
+    pub(in crate::algorithms) fn new(
         kernel: Kernel,
         d: usize,
         vectors: Vec<f64>,
@@ -54,7 +54,7 @@ impl SvmModel {
         Ok(Self { d, kernel, vectors, coef, rho, voting })
     }
 
-    pub(super) fn decode(parts: &Parts) -> Result<Self> {
+    pub(in crate::algorithms) fn decode(parts: &Parts) -> Result<Self> {
         let d: usize = parts.meta("n_features")?;
         let rho = parts.array::<f64>("rho")?.to_vec();
         let vectors = parts.shared::<f64>("support_vectors")?;

@@ -1,9 +1,9 @@
 //! Training of one machine per pair of classes, in libsvm's order, and of their sigmoids.
 
-use pgml_core::{Dataset, Result};
+use pgml_core::{Dataset, Result, bail};
 
 use super::voting::Voting;
-use super::{Machines, SvmModel};
+use super::{Machines, SvmModel, spread};
 use crate::linear_model::Classes;
 use crate::solvers::class_weight;
 use crate::solvers::kernel_function::QUERIES_AT_A_TIME;
@@ -85,13 +85,23 @@ impl Sorted {
 impl Pair {
     /// The machine of the rows `subset`.
     fn solve(&self, subset: &[usize], machines: &mut Machines<'_>) -> Result<Solution> {
-        let y = subset.iter().map(|i| if *i < self.n_first { 1.0 } else { -1.0 }).collect();
-        let dual = Dual { p: vec![-1.0; subset.len()], y, c: subset.iter().map(|i| self.c[*i]).collect() };
-        if subset.len() == self.c.len() {
-            return machines.solve(&dual, &self.rows);
+        let y: Vec<f64> = subset.iter().map(|i| if *i < self.n_first { 1.0 } else { -1.0 }).collect();
+        let c: Vec<f64> = subset.iter().map(|i| self.c[*i]).collect();
+        let start = machines.nu.map(|nu| shares(&c, &y, nu)).transpose()?;
+        let p = vec![if start.is_some() { 0.0 } else { -1.0 }; subset.len()];
+        let dual = Dual { p, y, c };
+        let mut solution = if subset.len() == self.c.len() {
+            machines.solve(&dual, start, &self.rows)?
+        } else {
+            let rows: Vec<f64> = subset.iter().flat_map(|i| self.row(*i, machines.d).iter().copied()).collect();
+            machines.solve(&dual, start, &rows)?
+        };
+        if machines.nu.is_some() {
+            // In units in which the margin is 1.
+            solution.alpha.iter_mut().for_each(|a| *a /= solution.margin);
+            solution.rho /= solution.margin;
         }
-        let rows: Vec<f64> = subset.iter().flat_map(|i| self.row(*i, machines.d).iter().copied()).collect();
-        machines.solve(&dual, &rows)
+        Ok(solution)
     }
 
     fn row(&self, i: usize, d: usize) -> &[f64] {
@@ -147,4 +157,23 @@ impl Pair {
         order.iter().enumerate().for_each(|(at, i)| fold[*i] = at % FOLDS);
         fold
     }
+}
+
+/// Multipliers of either sign whose sums are half of `nu` of all bounds, as an optimum of the ν-machine has them.
+fn shares(c: &[f64], y: &[f64], nu: f64) -> Result<Vec<f64>> {
+    let half = nu * c.iter().sum::<f64>() / 2.0;
+    let mut alpha = vec![0.0; c.len()];
+    for sign in [1.0, -1.0] {
+        let bounds: Vec<f64> = c.iter().zip(y).map(|(c, y)| if *y == sign { *c } else { 0.0 }).collect();
+        let (taken, left) = spread(&bounds, half);
+        if left > 1e-9 * half {
+            bail!(
+                InvalidData,
+                "nu of nu_svm is {nu}, but of two classes no more can be on the wrong side than twice the share of the \
+                 smaller one: lower nu"
+            );
+        }
+        axpy(1.0, &taken, &mut alpha);
+    }
+    Ok(alpha)
 }

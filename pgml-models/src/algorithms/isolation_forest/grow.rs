@@ -1,0 +1,149 @@
+//! Grows one isolation tree.
+
+use fastrand::Rng;
+use pgml_core::{Dataset, Result, Run, bail};
+
+use super::average_path;
+use crate::trees::{SourceNode, SourceTree, Test};
+
+/// A feature that varies by less is constant, as in scikit-learn.
+const LEAST_RANGE: f32 = 1e-7;
+
+/// What all trees have in common.
+pub struct Grower<'a> {
+    data: &'a Dataset,
+    n_samples: usize,
+    n_features: usize,
+    bootstrap: bool,
+    most_splits: u32,
+}
+
+impl<'a> Grower<'a> {
+    /// Trees of `n_samples` drawn rows and `n_features` drawn features.
+    pub fn new(data: &'a Dataset, n_samples: usize, n_features: usize, bootstrap: bool) -> Result<Self> {
+        for feature in data.features() {
+            if feature.values.iter().any(|x| x.abs() > f64::from(f32::MAX)) {
+                bail!(InvalidData, "feature \"{}\" has a value beyond ±3.4e38: scale it in preprocess", feature.name);
+            }
+        }
+        let most_splits = n_samples.max(2).next_power_of_two().trailing_zeros();
+        Ok(Self { data, n_samples, n_features, bootstrap, most_splits })
+    }
+
+    /// One tree. Its leaves hold how many splits lead there, and those that its rows would need on average.
+    pub fn tree(&self, rng: &mut Rng, run: &Run) -> Result<SourceTree<f32, f64>> {
+        run.check()?;
+        let features = choose(self.data.n_features(), self.n_features, rng);
+        let mut rows = self.draw(rng);
+        let _memory = run.reserve((4 * rows.len() * features.len()) as u64, "the rows of a tree")?;
+        let cells: Vec<f32> = rows
+            .iter()
+            .flat_map(|row| features.iter().map(|f| self.data.features()[*f as usize].values.get(*row as usize) as f32))
+            .collect();
+        rows = (0..rows.len() as u32).collect();
+        let mut growing = Growing { cells: &cells, features: &features, tree: SourceTree::default(), rng, run };
+        growing.node(&mut rows, 0, self.most_splits)?;
+        Ok(growing.tree)
+    }
+
+    /// The rows of a tree; one that is drawn several times counts once, as in scikit-learn.
+    fn draw(&self, rng: &mut Rng) -> Vec<u32> {
+        let n = self.data.n_rows();
+        if !self.bootstrap {
+            return choose(n, self.n_samples, rng);
+        }
+        let mut rows: Vec<u32> = (0..self.n_samples).map(|_| rng.u32(..n as u32)).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+}
+
+/// `k` different numbers below `n`, in any order (Floyd's method).
+fn choose(n: usize, k: usize, rng: &mut Rng) -> Vec<u32> {
+    if 2 * k >= n {
+        let mut all: Vec<u32> = (0..n as u32).collect();
+        for i in 0..k.min(n - 1) {
+            all.swap(i, rng.usize(i..n));
+        }
+        all.truncate(k);
+        return all;
+    }
+    let mut chosen = std::collections::HashSet::with_capacity(k);
+    let mut order = Vec::with_capacity(k);
+    for last in n - k..n {
+        let candidate = rng.u32(..=last as u32);
+        let taken = if chosen.insert(candidate) { candidate } else { last as u32 };
+        chosen.insert(taken);
+        order.push(taken);
+    }
+    order
+}
+
+struct Growing<'a> {
+    /// Row-major, as many columns as `features`.
+    cells: &'a [f32],
+    features: &'a [u32],
+    tree: SourceTree<f32, f64>,
+    rng: &'a mut Rng,
+    run: &'a Run,
+}
+
+impl Growing<'_> {
+    /// Appends the subtree of `rows` below `splits` splits; its position.
+    fn node(&mut self, rows: &mut [u32], splits: u32, most: u32) -> Result<u32> {
+        if rows.len() > 4096 {
+            self.run.check()?;
+        }
+        let at = self.tree.nodes.len() as u32;
+        self.tree.covers.push(rows.len() as f32);
+        let split = if splits < most && rows.len() > 1 { self.split(rows) } else { None };
+        let Some((column, threshold)) = split else {
+            self.tree.nodes.push(SourceNode::Leaf(self.tree.values.len() as u32));
+            self.tree.values.push(f64::from(splits) + average_path(rows.len()));
+            return Ok(at);
+        };
+        let n_left = self.partition(rows, column, threshold);
+        self.tree.nodes.push(SourceNode::Leaf(0));
+        let (below, above) = rows.split_at_mut(n_left);
+        let left = self.node(below, splits + 1, most)?;
+        let right = self.node(above, splits + 1, most)?;
+        let (feature, test) = (self.features[column], Test::AtMost(threshold));
+        self.tree.nodes[at as usize] = SourceNode::Split { feature, test, missing_left: false, left, right };
+        Ok(at)
+    }
+
+    fn cell(&self, row: u32, column: usize) -> f32 {
+        self.cells[row as usize * self.features.len() + column]
+    }
+
+    /// A random value of a random feature that varies.
+    fn split(&mut self, rows: &[u32]) -> Option<(usize, f32)> {
+        let mut columns: Vec<usize> = (0..self.features.len()).collect();
+        while !columns.is_empty() {
+            let column = columns.swap_remove(self.rng.usize(..columns.len()));
+            let (low, high) = rows.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), row| {
+                let x = self.cell(*row, column);
+                (low.min(x), high.max(x))
+            });
+            if high <= low + LEAST_RANGE {
+                continue;
+            }
+            let value = (f64::from(low) + self.rng.f64() * (f64::from(high) - f64::from(low))) as f32;
+            return Some((column, if value >= high { low } else { value }));
+        }
+        None
+    }
+
+    /// Moves the rows of at most `threshold` to the front; how many they are.
+    fn partition(&self, rows: &mut [u32], column: usize, threshold: f32) -> usize {
+        let mut n_left = 0;
+        for i in 0..rows.len() {
+            if self.cell(rows[i], column) <= threshold {
+                rows.swap(n_left, i);
+                n_left += 1;
+            }
+        }
+        n_left
+    }
+}
