@@ -7,11 +7,16 @@ use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result, Run, bail}
 
 use crate::solvers::kernels::dot;
 
+/// The largest score with a finite exponential: rows far beyond the training rows get its exponential, not infinity.
+const MAX_EXPONENT: f64 = 709.0;
+
 /// How scores become predictions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Head {
     /// The scores are the prediction.
     Value,
+    /// The exponentials of the scores are the prediction.
+    Exponential,
     /// The class of the highest score, or of the sign where there is one score.
     Decision(Classes),
     /// As `Decision`, and the logistic or softmax function of the scores are probabilities.
@@ -25,7 +30,7 @@ impl Head {
     #[must_use]
     pub fn classes(&self) -> Option<&Classes> {
         match self {
-            Self::Value => None,
+            Self::Value | Self::Exponential => None,
             Self::Decision(classes) | Self::Probability(classes) | Self::OneVsRest(classes, _) => Some(classes),
         }
     }
@@ -34,6 +39,7 @@ impl Head {
     fn name(&self) -> &'static str {
         match self {
             Self::Value => "value",
+            Self::Exponential => "exponential",
             Self::Decision(_) => "decision",
             Self::Probability(_) => "probability",
             Self::OneVsRest(_, Squash::Logistic) => "one_vs_rest_logistic",
@@ -201,8 +207,10 @@ impl LinearModel {
 
 fn decode_head(parts: &Parts) -> Result<Head> {
     let head: String = parts.meta("head")?;
-    if head == "value" {
-        return Ok(Head::Value);
+    match head.as_str() {
+        "value" => return Ok(Head::Value),
+        "exponential" => return Ok(Head::Exponential),
+        _ => {}
     }
     let classes = Classes::decode(parts)?;
     match head.as_str() {
@@ -220,7 +228,7 @@ impl Model for LinearModel {
     }
 
     fn n_outputs(&self) -> usize {
-        if self.head == Head::Value { self.intercept.len() } else { 1 }
+        if self.head.classes().is_none() { self.intercept.len() } else { 1 }
     }
 
     fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
@@ -231,6 +239,9 @@ impl Model for LinearModel {
             None => {
                 for (row, out) in rows.rows().zip(out.chunks_exact_mut(n_outputs)) {
                     out.iter_mut().enumerate().for_each(|(k, out)| *out = self.score(k, row));
+                }
+                if self.head == Head::Exponential {
+                    out.iter_mut().for_each(|score| *score = score.min(MAX_EXPONENT).exp());
                 }
             }
             Some(classes) => rows.rows().zip(out).for_each(|(row, out)| *out = self.class(classes, row)),
@@ -268,6 +279,7 @@ impl Explain for LinearModel {
     fn unit(&self) -> &'static str {
         match &self.head {
             Head::Value => "value",
+            Head::Exponential => "logarithm",
             Head::Probability(classes) | Head::OneVsRest(classes, Squash::Logistic) if classes.n_scores() == 1 => {
                 "log-odds"
             }
@@ -335,7 +347,9 @@ impl Classifier for LinearModel {
         let (classes, squash) = match &self.head {
             Head::Probability(classes) => (classes, None),
             Head::OneVsRest(classes, squash) => (classes, Some(*squash)),
-            Head::Value | Head::Decision(_) => bail!(NotSupported, "this model has no class probabilities"),
+            Head::Value | Head::Exponential | Head::Decision(_) => {
+                bail!(NotSupported, "this model has no class probabilities")
+            }
         };
         expect_shape(&rows, self.n_features, out, classes.n_classes)?;
         require_finite(&rows)?;

@@ -1,7 +1,8 @@
 """What the golden scripts of the classical algorithms share: data sets, and the form of a case.
 
 A case is `{"name", "task", "params", "data", …, "expected"}`; `pgml-models/tests/golden_cases/mod.rs` reads it. `data` names a
-built-in data set (whose values are float32, as the extension's are), of which `rows` may keep the first few and
+built-in data set (whose values are float32, as the extension's are), of which `rows` may keep the first few, `columns`
+some, and
 `shift` is taken from each column and `scale` multiplies it, or holds `inline` rows. `weight` of row i is `1 + i mod weight_cycle`.
 """
 
@@ -40,6 +41,8 @@ def load(data):
         if data["builtin"] == "breast_cancer":
             # The extension's label says whether the tumour is malignant.
             y = 1 - y
+        if "columns" in data:
+            x = x[:, data["columns"]]
         n = data.get("rows", len(x))
         x, y = x[:n], y[:n]
     if "shift" in data:

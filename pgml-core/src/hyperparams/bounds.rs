@@ -55,6 +55,12 @@ impl Bounds {
         Self { min: Some(min), max: Some(max), above_min: false, below_max: true }
     }
 
+    /// Between `min` and `max`, both excluded.
+    #[must_use]
+    pub const fn strictly_between(min: f64, max: f64) -> Self {
+        Self { min: Some(min), max: Some(max), above_min: true, below_max: true }
+    }
+
     /// These bounds if they begin at zero, as an unsigned type's: below is what users try (-1 for "no limit"). What is
     /// above a type, or below a signed one, needs no mention.
     #[must_use]

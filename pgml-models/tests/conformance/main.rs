@@ -11,6 +11,7 @@ mod effects;
 mod explanations;
 mod extras;
 mod metadata;
+mod one_feature;
 mod params;
 mod probabilities;
 mod sample;

@@ -6,6 +6,7 @@ use pgml_core::{Algorithm, Dataset, Error, ErrorKind, MatrixRef, Model, Run, Tas
 use serde_json::{Map, Value};
 
 use crate::data;
+use crate::one_feature::{ONE_FEATURE, OneFeature};
 
 /// What a check found wrong, in one line.
 pub type Finding = Result<(), String>;
@@ -24,8 +25,14 @@ pub struct Subject {
 pub fn subjects(registry: &'static [&'static dyn Algorithm]) -> Vec<Subject> {
     let all = registry
         .iter()
-        .flat_map(|algorithm| algorithm.tasks().iter().map(|task| Subject { algorithm: *algorithm, task: *task }));
+        .map(|algorithm| given_several_features(*algorithm))
+        .flat_map(|algorithm| algorithm.tasks().iter().map(move |task| Subject { algorithm, task: *task }));
     all.filter(|subject| !subject.lacks_its_library()).collect()
+}
+
+/// An algorithm that takes any number of features: those that learn from one are given a choice.
+fn given_several_features(algorithm: &'static dyn Algorithm) -> &'static dyn Algorithm {
+    if ONE_FEATURE.contains(&algorithm.name()) { Box::leak(Box::new(OneFeature(algorithm))) } else { algorithm }
 }
 
 /// Every complaint of `check` about `subjects`; a panic is one too.

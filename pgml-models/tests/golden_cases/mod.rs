@@ -60,6 +60,9 @@ fn data(json: &Value, task: Task) -> Dataset {
             column.iter_mut().for_each(|x| *x -= shift);
         }
     }
+    if let Some(wanted) = json.get("columns") {
+        columns = numbers(wanted).iter().map(|j| columns[*j as usize].clone()).collect();
+    }
     if let Some(scale) = json.get("scale") {
         for (column, scale) in columns.iter_mut().zip(numbers(scale)) {
             column.iter_mut().for_each(|x| *x *= scale);
@@ -121,6 +124,15 @@ pub fn sample(data: &Dataset) -> Vec<f64> {
 pub fn fit(case: &Case) -> Box<dyn Model> {
     let algorithm = pgml_models::algorithm(&case.algorithm).expect("registered");
     algorithm.fit(&case.params, &case.data, case.task, &Run::new()).unwrap_or_else(|e| panic!("{}: {e}", case.name))
+}
+
+/// The model's predictions of all rows.
+pub fn all_predictions(model: &dyn Model, data: &Dataset) -> Vec<f64> {
+    let rows = data.to_rows();
+    let rows = MatrixRef::new(&rows, data.n_features()).expect("whole rows");
+    let mut out = vec![0.0; rows.n_rows() * model.n_outputs()];
+    model.predict_into(rows, &mut out).expect("predicts");
+    out
 }
 
 /// The model's predictions of the sampled rows.
