@@ -37,6 +37,7 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::bagging::Bagging>::NEW,
     &Entry::<algorithms::bayesian_ridge::BayesianRidge>::NEW,
     &Entry::<algorithms::birch::Birch>::NEW,
+    &Entry::<algorithms::catboost::Catboost>::NEW,
     &Entry::<algorithms::dbscan::Dbscan>::NEW,
     &Entry::<algorithms::decision_tree::DecisionTree>::NEW,
     &Entry::<algorithms::elastic_net::ElasticNet>::NEW,

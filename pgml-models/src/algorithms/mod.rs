@@ -7,6 +7,7 @@ pub mod automatic_relevance_determination;
 pub mod bagging;
 pub mod bayesian_ridge;
 pub mod birch;
+pub mod catboost;
 pub mod dbscan;
 pub mod decision_tree;
 pub mod elastic_net;

@@ -15,6 +15,7 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
     let stops = || json!({"early_stopping": true});
     let impatient = || json!({"early_stopping": true, "n_iter_no_change": 2, "tol": 0.03});
     let close = || json!({"residual_threshold": 0.05});
+    let few = || json!({"iterations": 5});
     let threshold = || json!({"n_clusters": null, "distance_threshold": 1.0});
     let watched = || json!({"n_iter_no_change": 1});
     vec![
@@ -42,6 +43,30 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("agglomerative", "metric", json!({"linkage": "average"}), json!("manhattan")),
         ("dbscan", "metric", json!({"eps": 0.8}), json!("manhattan")),
         ("dbscan", "p", json!({"eps": 0.8, "metric": "minkowski"}), json!(1.0)),
+        ("catboost", "bagging_temperature", json!({"bootstrap_type": "Bayesian", "iterations": 5}), json!(0.5)),
+        ("catboost", "boosting_type", few(), json!("Ordered")),
+        ("catboost", "bootstrap_type", few(), json!("No")),
+        ("catboost", "border_count", few(), json!(5)),
+        ("catboost", "depth", few(), json!(3)),
+        ("catboost", "feature_border_type", few(), json!("Uniform")),
+        ("catboost", "fold_len_multiplier", json!({"boosting_type": "Ordered", "iterations": 5}), json!(3.0)),
+        ("catboost", "has_time", json!({"boosting_type": "Ordered", "iterations": 5}), json!(true)),
+        ("catboost", "l2_leaf_reg", few(), json!(30.0)),
+        (
+            "catboost",
+            "leaf_estimation_backtracking",
+            json!({"leaf_estimation_iterations": 99, "iterations": 3}),
+            json!("No"),
+        ),
+        ("catboost", "leaf_estimation_iterations", few(), json!(3)),
+        ("catboost", "leaf_estimation_method", few(), json!("Gradient")),
+        ("catboost", "learning_rate", few(), json!(0.1)),
+        ("catboost", "mvs_reg", json!({"bootstrap_type": "MVS", "iterations": 5}), json!(10.0)),
+        ("catboost", "random_seed", few(), json!(5)),
+        ("catboost", "random_strength", few(), json!(0.0)),
+        ("catboost", "rsm", few(), json!(0.3)),
+        ("catboost", "score_function", few(), json!("L2")),
+        ("catboost", "subsample", json!({"bootstrap_type": "MVS", "iterations": 5}), json!(0.3)),
         ("elastic_net", "max_iter", small(), json!(1)),
         ("elastic_net", "positive", small(), json!(true)),
         ("elastic_net", "random_state", json!({"alpha": 0.001, "selection": "random"}), json!(5)),
@@ -178,6 +203,13 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
 /// Parameters whose effect cannot show here, with the reason; `*` stands for all of an algorithm.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("affinity_propagation", "random_state", "its noise decides where equal rows tie, which no small data show"),
+    ("catboost", "boost_from_average", "for two classes alone: tests/golden_catboost.rs"),
+    ("catboost", "early_stopping_rounds", "watches rows that are not here: tests/golden_catboost.rs"),
+    ("catboost", "max_ctr_complexity", "about categories: tests/golden_catboost.rs"),
+    ("catboost", "model_size_reg", "about categories: tests/golden_catboost.rs"),
+    ("catboost", "od_type", "watches rows that are not here: tests/golden_catboost.rs"),
+    ("catboost", "one_hot_max_size", "about categories: tests/golden_catboost.rs"),
+    ("catboost", "use_best_model", "watches rows that are not here: tests/golden_catboost.rs"),
     ("gradient_boosting_trees", "loss", "three classes have one loss only: tests/golden_tree_ensembles.rs"),
     ("hist_gradient_boosting", "loss", "classification has but one: tests/golden_hist_gradient_boosting.rs"),
     ("lightgbm", "*", "handed to the library as they are, many of them for other objectives: tests/lightgbm.rs"),

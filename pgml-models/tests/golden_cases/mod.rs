@@ -32,6 +32,11 @@ pub fn cases(file: &str) -> Vec<Case> {
 }
 
 fn case(json: &Value) -> Case {
+    case_with(json, |_| None)
+}
+
+/// The case with the rows that `make` makes of its data, if any.
+pub fn case_with(json: &Value, make: impl Fn(&Value) -> Option<Dataset>) -> Case {
     let text = |key: &str| json[key].as_str().expect("a text").to_owned();
     let task: Task = text("task").parse().expect("a task");
     Case {
@@ -39,7 +44,7 @@ fn case(json: &Value) -> Case {
         algorithm: text("algorithm"),
         task,
         params: json["params"].as_object().expect("an object").clone(),
-        data: data(&json["data"], task),
+        data: make(&json["data"]).unwrap_or_else(|| data(&json["data"], task)),
         expected: json["expected"].as_object().expect("an object").clone(),
     }
 }
