@@ -172,7 +172,7 @@ fn with_random_choices_it_scores_as_catboost_does() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Parameters that act on columns of categories, or on rows that are watched.
+/// Parameters that act on columns of categories, on many steps, or on rows that are watched.
 #[test]
 fn parameters_of_categories_and_of_watched_rows_act() {
     let data = serde_json::json!({
@@ -203,6 +203,9 @@ fn parameters_of_categories_and_of_watched_rows_act() {
     ] {
         assert_ne!(stored(with(extra.clone(), &base), &rows), stored(base.clone(), &rows), "{extra}");
     }
+    let base = serde_json::json!({"iterations": 3, "leaf_estimation_iterations": 99});
+    let without = with(serde_json::json!({"leaf_estimation_backtracking": "No"}), &base);
+    assert_ne!(stored(without, &rows), stored(base, &rows), "leaf_estimation_backtracking");
     let base = serde_json::json!({"iterations": 300, "learning_rate": 0.5});
     for extra in [
         serde_json::json!({"early_stopping_rounds": 5}),

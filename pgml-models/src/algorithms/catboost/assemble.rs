@@ -1,6 +1,6 @@
 //! From the trees of a training to a model that predicts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::columns::{Columns, CtrBins, FloatBins, OneHotBin, Part};
@@ -24,7 +24,8 @@ pub(super) struct Assembler<'a> {
 /// The columns that trees use, in the order of their kinds.
 #[derive(Default)]
 struct Used<'t> {
-    floats: Vec<u32>,
+    /// Numeric columns with the bins that splits are at: only borders between those matter.
+    floats: Vec<(u32, Vec<u8>)>,
     one_hots: Vec<(u32, u32)>,
     ctrs: Vec<(&'t Arc<Projection>, CtrId)>,
 }
@@ -54,9 +55,10 @@ impl<'a> Assembler<'a> {
     }
 
     fn columns(&mut self, used: &Used<'_>) -> Columns {
-        let floats = used.floats.iter().map(|column| {
+        let floats = used.floats.iter().map(|(column, bins)| {
             let column = &self.data.floats[*column as usize];
-            FloatBins { feature: column.feature, nan_above: column.nan_above, borders: column.borders.clone() }
+            let borders = bins.iter().map(|bin| column.borders[usize::from(*bin)]).collect();
+            FloatBins { feature: column.feature, nan_above: column.nan_above, borders }
         });
         let one_hots = used.one_hots.iter().map(|(column, index)| {
             let column = &self.data.cats[*column as usize];
@@ -104,15 +106,17 @@ impl<'a> Assembler<'a> {
 impl<'t> Used<'t> {
     fn of(trees: &'t [Tree]) -> Self {
         let mut used = Self::default();
+        let mut floats = BTreeMap::<u32, BTreeSet<u8>>::new();
         for split in trees.iter().flat_map(|tree| &tree.splits) {
             match split {
-                Split::Float { column, .. } => used.floats.push(*column),
+                Split::Float { column, bin } => {
+                    floats.entry(*column).or_default().insert(*bin);
+                }
                 Split::OneHot { column, index } => used.one_hots.push((*column, *index)),
                 Split::Ctr { projection, id, .. } => used.ctrs.push((projection, *id)),
             }
         }
-        used.floats.sort_unstable();
-        used.floats.dedup();
+        used.floats = floats.into_iter().map(|(column, bins)| (column, bins.into_iter().collect())).collect();
         used.one_hots.sort_unstable();
         used.one_hots.dedup();
         used.ctrs.sort_unstable();
@@ -125,7 +129,10 @@ impl<'t> Used<'t> {
         // Every split was collected before, so each search finds its place.
         let at = |found: Result<usize, usize>| found.unwrap_or_else(|at| at);
         match split {
-            Split::Float { column, bin } => (at(self.floats.binary_search(column)), *bin),
+            Split::Float { column, bin } => {
+                let place = at(self.floats.binary_search_by_key(column, |(column, _)| *column));
+                (place, at(self.floats[place].1.binary_search(bin)) as u8)
+            }
             Split::OneHot { column, index } => {
                 (self.floats.len() + at(self.one_hots.binary_search(&(*column, *index))), 0)
             }

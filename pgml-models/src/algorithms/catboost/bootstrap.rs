@@ -20,7 +20,7 @@ pub(super) fn weights(
     let mut rng = run.rng(stream);
     match bootstrap {
         Bootstrap::No => None,
-        Bootstrap::Bayesian { temperature } if temperature == 0.0 => None,
+        Bootstrap::Bayesian { temperature: 0.0 } => None,
         Bootstrap::Bayesian { temperature } => {
             let weight = |rng: &mut fastrand::Rng| -(rng.f64() + 1e-100).ln();
             Some((0..n).map(|_| weight(&mut rng).powf(temperature) as f32).collect())
