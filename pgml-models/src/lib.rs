@@ -48,6 +48,7 @@ pub static ALGORITHMS: &[&dyn Algorithm] = &[
     &Entry::<algorithms::feature_agglomeration::FeatureAgglomeration>::NEW,
     &Entry::<algorithms::gamma::Gamma>::NEW,
     &Entry::<algorithms::gaussian_mixture::GaussianMixture>::NEW,
+    &Entry::<algorithms::gaussian_process::GaussianProcess>::NEW,
     &Entry::<algorithms::gradient_boosting_trees::GradientBoostingTrees>::NEW,
     &Entry::<algorithms::hdbscan::Hdbscan>::NEW,
     &Entry::<algorithms::hist_gradient_boosting::HistGradientBoosting>::NEW,

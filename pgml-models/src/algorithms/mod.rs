@@ -18,6 +18,7 @@ pub mod fast_ica;
 pub mod feature_agglomeration;
 pub mod gamma;
 pub mod gaussian_mixture;
+pub mod gaussian_process;
 pub mod gradient_boosting_trees;
 pub mod hdbscan;
 pub mod hist_gradient_boosting;
