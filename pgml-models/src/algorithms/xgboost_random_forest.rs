@@ -83,11 +83,11 @@ impl Estimator for XgboostRandomForest {
     type Model = XgboostModel;
 
     fn fit(params: &Self::Params, data: &Dataset, task: Task, run: &Run) -> Result<XgboostModel> {
-        train::fit(&params.in_one_round(), Cow::Borrowed(data), task, run)
+        params.fit(Cow::Borrowed(data), task, run)
     }
 
     fn fit_owned(params: &Self::Params, data: Dataset, task: Task, run: &Run) -> Result<XgboostModel> {
-        train::fit(&params.in_one_round(), Cow::Owned(data), task, run)
+        params.fit(Cow::Owned(data), task, run)
     }
 
     fn decode(parts: &Parts) -> Result<XgboostModel> {
@@ -95,8 +95,27 @@ impl Estimator for XgboostRandomForest {
     }
 }
 
+/// A learning rate by which no tree changes the scores that the next one fits: they are 32-bit floats. A power of two, so
+/// that leaves are scaled without rounding.
+const STANDSTILL: f64 = 1.0 / (1_u64 << 60) as f64;
+
 impl XgboostForestParams {
-    fn in_one_round(&self) -> XgboostParams {
-        XgboostParams { n_estimators: 1, num_parallel_tree: Some(self.0.n_estimators), ..self.0.clone() }
+    fn fit(&self, data: Cow<'_, Dataset>, task: Task, run: &Run) -> Result<XgboostModel> {
+        let n_trees = self.0.n_estimators;
+        let one_score = data.n_classes() <= 2 && data.targets().len() == 1;
+        let plain = self.0.booster() == "gbtree"
+            && self.0.updater.is_null()
+            && self.0.objective.is_none()
+            && self.0.seed_per_iteration.is_none();
+        if !(one_score && plain) {
+            // Trees of several scores are drawn score by score within the round.
+            let params = XgboostParams { n_estimators: 1, num_parallel_tree: Some(n_trees), ..self.0.clone() };
+            return train::fit(&params, data, task, run);
+        }
+        // The same trees, but a round each, after which the run can be cancelled.
+        let params = XgboostParams { learning_rate: Some(STANDSTILL), ..self.0.clone() };
+        let share = self.0.learning_rate.unwrap_or(0.3) as f32 / n_trees as f32;
+        let model = train::fit(&params, data, task, run)?;
+        Ok(model.with_leaves(|leaf| leaf / STANDSTILL as f32 * share))
     }
 }

@@ -82,6 +82,9 @@ pub fn at_most(x: f64) -> f32 {
 pub struct BinnedData {
     /// The features, in column order.
     pub features: Vec<BinnedFeature>,
+    /// Where features were not binned, their values once more, row by row: the few rows of a small node stand in few
+    /// places of memory.
+    pub rows: Vec<f32>,
 }
 
 impl BinnedData {
@@ -92,7 +95,7 @@ impl BinnedData {
     /// float; [`ErrorKind::Cancelled`](pgml_core::ErrorKind::Cancelled).
     pub fn new(data: &Dataset, run: &Run) -> Result<Self> {
         let features = data.features().par_iter().map(|feature| bin(feature, run)).collect::<Result<_>>()?;
-        Ok(Self { features })
+        Ok(Self { features, rows: Vec::new() })
     }
 
     /// Takes every feature as it is, for searches that sort nothing.
@@ -106,7 +109,13 @@ impl BinnedData {
             let (bins, ranks, distinct, low, high) = Default::default();
             Ok(BinnedFeature { bins, ranks, distinct, low, high, is_exact: false, raw })
         };
-        Ok(Self { features: data.features().par_iter().map(as_it_is).collect::<Result<_>>()? })
+        let features: Vec<BinnedFeature> = data.features().par_iter().map(as_it_is).collect::<Result<_>>()?;
+        let mut rows = vec![0.0; data.n_rows() * features.len()];
+        for (f, feature) in features.iter().enumerate() {
+            run.check()?;
+            rows.iter_mut().skip(f).step_by(features.len()).zip(&feature.raw).for_each(|(cell, x)| *cell = *x);
+        }
+        Ok(Self { features, rows })
     }
 
     /// Bytes that [`BinnedData::new`] will take for `data`.

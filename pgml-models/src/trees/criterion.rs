@@ -25,6 +25,14 @@ pub trait Criterion: Sync {
     /// Adds one row to a sum of [`Criterion::width`] numbers.
     fn add(&self, item: Self::Item, sum: &mut [f64]);
 
+    /// Adds one row to a sum if it `counts`, without a branch to mispredict where that is possible.
+    #[inline]
+    fn add_if(&self, counts: bool, item: Self::Item, sum: &mut [f64]) {
+        if counts {
+            self.add(item, sum);
+        }
+    }
+
     /// The weight of the rows in a sum.
     fn weight(&self, sum: &[f64]) -> f64;
 
@@ -124,6 +132,11 @@ impl<S: ClassSum> Criterion for ClassCriterion<S> {
     }
 
     #[inline]
+    fn add_if(&self, counts: bool, item: ClassItem, sum: &mut [f64]) {
+        sum[item.class as usize] += if counts { item.weight } else { 0.0 };
+    }
+
+    #[inline]
     fn weight(&self, sum: &[f64]) -> f64 {
         sum.iter().sum()
     }
@@ -216,6 +229,13 @@ impl Criterion for ValueCriterion {
     fn add(&self, item: ValueItem, sum: &mut [f64]) {
         sum[0] += item.weight;
         sum[1] += item.weight * item.target;
+    }
+
+    #[inline]
+    fn add_if(&self, counts: bool, item: ValueItem, sum: &mut [f64]) {
+        let weight = if counts { item.weight } else { 0.0 };
+        sum[0] += weight;
+        sum[1] += weight * item.target;
     }
 
     #[inline]

@@ -187,6 +187,14 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         self.trees.len()
     }
 
+    /// The same forest with another value in each leaf.
+    #[must_use]
+    pub fn with_leaves(mut self, value: impl Fn(V) -> V) -> Self {
+        self.values = self.values.iter().map(|leaf| value(*leaf)).collect();
+        self.quick = OnceLock::new();
+        self
+    }
+
     /// Bytes of this process's own memory that the arrays take.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -210,7 +210,13 @@ impl<S: Search> Grower<'_, S> {
             self.features.swap(drawn, rng.usize(drawn..n_features));
             let index = self.features[drawn];
             let sign = self.growth.signs.as_ref().map_or(0, |signs| signs[index as usize]);
-            let column = Column { index, feature: &self.data.features[index as usize], sign, bounds: stretch.bounds };
+            let column = Column {
+                index,
+                feature: &self.data.features[index as usize],
+                rows: &self.data.rows,
+                sign,
+                bounds: stretch.bounds,
+            };
             any_varies |= match self.growth.splitter {
                 Splitter::Best => self.search.improve(node, column, &mut best),
                 Splitter::Random => self.search.improve_at_random(node, column, rng, &mut best),

@@ -221,15 +221,16 @@ impl<C: Criterion> Search for SumSearch<'_, C> {
         rng: &mut Rng,
         best: &mut Option<Split>,
     ) -> bool {
-        let Some(drawn) = self.draws.draw(node.rows, column.feature, rng) else { return false };
-        // Which side is no branch to mispredict but a place.
-        let mut sums = [&mut self.right, &mut self.left];
-        sums.iter_mut().for_each(|sum| sum.as_mut().fill(0.0));
+        let Some(drawn) = self.draws.draw(node.rows, column, rng) else { return false };
+        // A local variable can stay in registers.
+        let mut left = std::mem::take(&mut self.left);
+        left.as_mut().fill(0.0);
         let mut n_left = 0;
         for (item, is_left) in node.items.iter().zip(drawn.sides()) {
-            self.criterion.add(*item, sums[usize::from(is_left)].as_mut());
+            self.criterion.add_if(is_left, *item, left.as_mut());
             n_left += usize::from(is_left);
         }
+        self.left = left;
         let (threshold, missing_left) = (drawn.threshold, drawn.missing_left);
         let mut pass = self.resume(node.rows.len(), column, missing_left, n_left);
         pass.offer(best, Last::Value(threshold), || threshold);
@@ -307,7 +308,7 @@ mod tests {
         let items: Vec<_> = y.iter().map(|target| ValueItem { weight: 1.0, target: *target }).collect();
         let mut search = SumSearch::new(&CRITERION, limits);
         search.open(&items, &mut Vec::new());
-        let column = Column { index: 0, feature: &binned.features[0], sign: 0, bounds: Bounds::NONE };
+        let column = Column { index: 0, feature: &binned.features[0], rows: &[], sign: 0, bounds: Bounds::NONE };
         let mut best = None;
         let varies = search.improve(NodeRows { rows: &rows, items: &items }, column, &mut best);
         (best, varies)

@@ -220,7 +220,7 @@ impl Search for MedianSearch<'_> {
         rng: &mut Rng,
         best: &mut Option<Split>,
     ) -> bool {
-        let Some(drawn) = self.draws.draw(node.rows, column.feature, rng) else { return false };
+        let Some(drawn) = self.draws.draw(node.rows, column, rng) else { return false };
         self.along.clear();
         let mut right = Vec::new();
         for (position, is_left) in (0..).zip(drawn.sides()) {
@@ -279,7 +279,7 @@ mod tests {
         let targets = [y.to_vec()];
         let mut search = MedianSearch::new(&targets, ANY);
         search.open(&items, &mut Vec::new());
-        let column = Column { index: 0, feature: &binned.features[0], sign, bounds: Bounds::NONE };
+        let column = Column { index: 0, feature: &binned.features[0], rows: &[], sign, bounds: Bounds::NONE };
         let mut best = None;
         search.improve(NodeRows { rows: &rows, items: &items }, column, &mut best);
         best

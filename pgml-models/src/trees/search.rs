@@ -79,6 +79,8 @@ pub struct Column<'a> {
     pub index: u32,
     /// Its values.
     pub feature: &'a BinnedFeature,
+    /// The values of all features, row by row, where features were not binned.
+    pub rows: &'a [f32],
     /// 1 where predictions may only rise with the feature, −1 where only fall, else 0.
     pub sign: i8,
     /// What the node's value must keep.
@@ -146,6 +148,9 @@ pub trait Search {
     fn clip(values: &mut [f64], bounds: Bounds);
 }
 
+/// Rows whose values are read row by row: those of all features then stay in the first-level cache.
+const FEW_ROWS: usize = 512;
+
 /// Draws thresholds; its buffer serves every node of a tree.
 #[derive(Debug, Default)]
 pub struct Draws {
@@ -165,9 +170,15 @@ pub struct Drawn<'a> {
 impl Draws {
     /// Draws a threshold between the least and the greatest value of `rows`, which were not binned; `None` when they do
     /// not differ.
-    pub fn draw(&mut self, rows: &[u32], feature: &BinnedFeature, rng: &mut Rng) -> Option<Drawn<'_>> {
+    pub fn draw(&mut self, rows: &[u32], column: Column<'_>, rng: &mut Rng) -> Option<Drawn<'_>> {
         self.values.clear();
-        self.values.extend(rows.iter().map(|row| feature.raw[*row as usize]));
+        let raw = &column.feature.raw;
+        if rows.len() <= FEW_ROWS {
+            let (width, index) = (column.rows.len() / raw.len(), column.index as usize);
+            self.values.extend(rows.iter().map(|row| column.rows[*row as usize * width + index]));
+        } else {
+            self.values.extend(rows.iter().map(|row| raw[*row as usize]));
+        }
         let (mut low, mut high, mut any_missing) = (f32::INFINITY, f32::NEG_INFINITY, false);
         for x in &self.values {
             // NaN is neither less nor greater.

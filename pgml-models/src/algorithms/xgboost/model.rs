@@ -82,6 +82,14 @@ impl XgboostModel {
         }
     }
 
+    /// The same model with another value in each leaf; a linear model stays as it is.
+    pub(in crate::algorithms) fn with_leaves(mut self, value: impl Fn(f32) -> f32) -> Self {
+        if let Body::Trees(forest) = self.body {
+            self.body = Body::Trees(forest.with_leaves(value));
+        }
+        self
+    }
+
     /// Reads what `encode` wrote.
     pub(in crate::algorithms) fn decode(parts: &Parts) -> Result<Self> {
         let objective: String = parts.meta("objective")?;

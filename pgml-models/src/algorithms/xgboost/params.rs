@@ -166,7 +166,7 @@ const OWN: &[&str] = &[
 
 impl XgboostParams {
     /// The booster under the library's name.
-    pub(super) fn booster(&self) -> &str {
+    pub(in crate::algorithms) fn booster(&self) -> &str {
         match self.booster.as_deref() {
             Some("linear") => "gblinear",
             Some(name) => name,
