@@ -22,7 +22,7 @@ hyperparams! {
         tol: f64 = 1e-4, range: at_least(0.0), aliases: ["tolerance"];
         /// Seed; null takes the training's.
         random_state: Option<u64> = None;
-        /// Accepted for compatibility: both find the same clusters.
+        /// Accepted for compatibility: all find the same clusters, by bounds that spare most comparisons.
         algorithm: String = "lloyd".to_owned(), choices: ["lloyd", "elkan", "auto", "full"], no_effect: true;
         /// Accepted for compatibility.
         verbose: i32 = 0, no_effect: true;
@@ -37,7 +37,7 @@ pub struct Kmeans;
 impl Estimator for Kmeans {
     const NAME: &'static str = "kmeans";
     const DESCRIPTION: &'static str = "Groups rows around a given number of centres.";
-    const SOURCE: &'static str = "Lloyd 1982; Arthur, Vassilvitskii 2007; scikit-learn 1.9 KMeans";
+    const SOURCE: &'static str = "Lloyd 1982; Arthur, Vassilvitskii 2007; Hamerly 2010; scikit-learn 1.9 KMeans";
     const TASKS: &'static [Task] = &[Task::Clustering];
     const VERSION: u32 = 1;
     type Params = KmeansParams;

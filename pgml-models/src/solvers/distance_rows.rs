@@ -7,6 +7,7 @@ use pgml_core::{Dataset, Error, ErrorKind, Result, Run};
 
 use super::blocks::{copy_columns, ranges};
 use super::kernels::for_each_cpu;
+use super::nearest::squared_distances;
 use super::neighbours::Metric;
 
 /// Rows per block: the distances of one block stay in the first-level cache.
@@ -102,7 +103,10 @@ impl DistanceRows {
     fn to_block(&self, point: &[f64], rows: Range<usize>, out: &mut [f64]) {
         let columns = &self.columns[rows.start * self.d..rows.end * self.d];
         match self.metric {
-            Metric::Euclidean => euclidean(columns, point, out),
+            Metric::Euclidean => {
+                squared_distances(columns, point, out);
+                take_roots(out);
+            }
             Metric::Manhattan => manhattan(columns, point, out),
             Metric::Chebyshev => chebyshev(columns, point, out),
             Metric::Cosine => cosine(columns, point, out),
@@ -131,26 +135,9 @@ fn to_unit_length(block: &mut [f64], len: usize) {
 }
 
 for_each_cpu! {
-    fn euclidean(columns: &[f64], point: &[f64], out: &mut [f64]) {
-        let len = out.len();
-        out.fill(0.0);
-        let (quads, rest) = point.as_chunks::<4>();
-        let (fours, ones) = columns.split_at(quads.len() * 4 * len);
-        for (p, four) in quads.iter().zip(fours.chunks_exact(4 * len)) {
-            let (first, second) = four.split_at(2 * len);
-            let ((x0, x1), (x2, x3)) = (first.split_at(len), second.split_at(len));
-            for ((((out, a), b), c), d) in out.iter_mut().zip(x0).zip(x1).zip(x2).zip(x3) {
-                let (a, b, c, d) = (a - p[0], b - p[1], c - p[2], d - p[3]);
-                *out = (((*out + a * a) + b * b) + c * c) + d * d;
-            }
-        }
-        for (p, column) in rest.iter().zip(ones.chunks_exact(len)) {
-            for (out, x) in out.iter_mut().zip(column) {
-                *out += (x - p) * (x - p);
-            }
-        }
-        for out in out {
-            *out = out.sqrt();
+    fn take_roots(values: &mut [f64]) {
+        for value in values {
+            *value = value.sqrt();
         }
     }
 }

@@ -1,11 +1,16 @@
-//! Lloyd's iteration for k-means over blocks of centred rows.
+//! Lloyd's iteration for k-means over blocks of centred rows, with bounds that spare most comparisons.
+
+mod bounds;
+mod sums;
 
 use pgml_core::{Dataset, Result, Run};
 
 use super::blocks::{copy_columns, feature_means, ranges};
 use super::kernels::dot;
-use super::nearest::{cross_terms, keep_lower};
+use super::nearest::{PackedCentres, squared_distances};
 use super::parallel;
+use bounds::{Known, Moves};
+use sums::Sums;
 
 /// Rows per block: a block of scores and labels stays in the first-level cache.
 const BLOCK: usize = 256;
@@ -24,6 +29,10 @@ pub struct Points {
     pub weight: Vec<f64>,
     means: Vec<f64>,
     variances: Vec<f64>,
+    /// The square of the length of each row.
+    norms: Vec<f64>,
+    /// The greatest length.
+    longest: f64,
     _memory: pgml_core::run::Reservation,
 }
 
@@ -38,12 +47,6 @@ pub struct Clustering {
     pub sizes: Vec<usize>,
 }
 
-/// Weighted sums of the rows of each cluster.
-struct Sums {
-    totals: Vec<f64>,
-    weights: Vec<f64>,
-}
-
 impl Points {
     /// Copies and centres the rows of `data`.
     ///
@@ -51,7 +54,7 @@ impl Points {
     /// When the run was cancelled or its memory does not suffice.
     pub fn new(data: &Dataset, run: &Run) -> Result<Self> {
         let (n, d) = (data.n_rows(), data.n_features());
-        let memory = run.reserve(8 * (n * (d + 3)) as u64, "the matrix of features")?;
+        let memory = run.reserve(8 * (n * (d + 6)) as u64, "the matrix of features")?;
         let means = feature_means(data, None, run)?;
         let mut columns = vec![0.0; n * d];
         let mut variances = vec![0.0; d];
@@ -66,7 +69,9 @@ impl Points {
             }
         }
         let weight = data.weight().map_or_else(|| vec![1.0; n], <[f64]>::to_vec);
-        Ok(Self { columns, n, d, weight, means, variances, _memory: memory })
+        let norms = squared_lengths(&columns, n, d);
+        let longest = norms.iter().fold(0.0_f64, |a, b| a.max(*b)).sqrt();
+        Ok(Self { columns, n, d, weight, means, variances, norms, longest, _memory: memory })
     }
 
     /// The mean over features of their variances.
@@ -129,7 +134,8 @@ impl Points {
         }
         let weight = rows.iter().map(|row| self.weight[*row as usize]).collect();
         let (means, variances) = (self.means.clone(), self.variances.clone());
-        Ok(Self { columns, n, d, weight, means, variances, _memory: memory })
+        let norms = rows.iter().map(|row| self.norms[*row as usize]).collect();
+        Ok(Self { columns, n, d, weight, means, variances, norms, longest: self.longest, _memory: memory })
     }
 
     /// The nearest of `centres` to every row, and the weighted sum of the squared distances.
@@ -137,30 +143,41 @@ impl Points {
     /// # Errors
     /// When the run was cancelled.
     pub fn labels(&self, centres: &[f64], run: &Run) -> Result<(Vec<u32>, f64)> {
-        let labels = self.assign(centres, run)?.0;
+        let labels = self.assign(centres, run)?;
         let inertia = dot(&self.own_distances(centres, &labels), &self.weight);
         Ok((labels, inertia))
     }
 
-    /// Squared distance of every row to `point`.
+    /// For each candidate the squared distance of every row to it, or to the nearest centre so far (`closest`) where that
+    /// is less, and their weighted sum.
     ///
     /// # Errors
     /// When the run was cancelled.
-    pub fn distances(&self, point: &[f64], run: &Run) -> Result<Vec<f64>> {
+    pub fn with_candidates(&self, candidates: &[Vec<f64>], closest: &[f64], run: &Run) -> Result<Vec<(f64, Vec<f64>)>> {
         let pieces = parallel::map(self.n_pieces(), run, |piece| {
             run.check()?;
-            let mut out = Vec::with_capacity(BLOCK * PIECE);
+            let mut found: Vec<(f64, Vec<f64>)> = vec![(0.0, Vec::with_capacity(BLOCK * PIECE)); candidates.len()];
             for (rows, columns) in self.blocks(piece) {
-                let begin = out.len();
-                out.resize(begin + rows.len(), 0.0);
-                let out = &mut out[begin..];
-                for (column, p) in columns.chunks_exact(rows.len()).zip(point) {
-                    out.iter_mut().zip(column).for_each(|(out, x)| *out += (x - p) * (x - p));
+                let (closest, weight) = (&closest[rows.clone()], &self.weight[rows.clone()]);
+                for (candidate, (potential, distances)) in candidates.iter().zip(&mut found) {
+                    let begin = distances.len();
+                    distances.resize(begin + rows.len(), 0.0);
+                    let distances = &mut distances[begin..];
+                    squared_distances(columns, candidate, distances);
+                    distances.iter_mut().zip(closest).for_each(|(d, c)| *d = if *d < *c { *d } else { *c });
+                    *potential += dot(distances, weight);
                 }
             }
-            Ok(out)
+            Ok(found)
         })?;
-        Ok(pieces.concat())
+        let mut all = vec![(0.0, Vec::with_capacity(self.n)); candidates.len()];
+        for piece in pieces {
+            for ((potential, distances), (more, rest)) in all.iter_mut().zip(piece) {
+                *potential += more;
+                distances.extend(rest);
+            }
+        }
+        Ok(all)
     }
 
     /// Moves `centres` until rows stay where they are, or centres move less than `tol` (sum of squares).
@@ -168,59 +185,94 @@ impl Points {
     /// # Errors
     /// When the run was cancelled.
     pub fn lloyd(&self, mut centres: Vec<f64>, tol: f64, max_iter: usize, run: &Run) -> Result<Clustering> {
-        let mut labels: Vec<u32> = Vec::new();
-        let mut settled = false;
+        let mut known: Vec<Known> = (0..self.n_pieces()).map(|_| Known::default()).collect();
+        let mut sums = Sums::new(centres.len() / self.d, self.d);
+        let mut moves = Moves::none(sums.weights.len());
+        let (mut settled, mut relocated) = (false, false);
         for _ in 0..max_iter {
-            let (new_labels, mut sums) = self.assign(&centres, run)?;
-            self.relocate_empty(&centres, &new_labels, &mut sums);
-            let moved = sums.average_into(&mut centres);
-            settled = new_labels == labels;
-            labels = new_labels;
+            let changed = self.reassign(&centres, &moves, &mut known, &mut sums, run)?;
+            let mut moved_to = sums.clone();
+            relocated = self.relocate_empty(&centres, &known, &mut moved_to);
+            let before = centres.clone();
+            let moved = moved_to.average_into(&mut centres);
+            moves = Moves::between(&before, &centres, self.d);
+            settled = changed == 0;
             if settled || moved <= tol {
                 break;
             }
         }
+        if !relocated {
+            // Sums that followed each change have gathered rounding.
+            let before = centres.clone();
+            self.sums_of(&known, centres.len() / self.d).average_into(&mut centres);
+            moves = moves.and(Moves::between(&before, &centres, self.d));
+        }
         if !settled {
             // Labels belong to the final centres.
-            labels = self.assign(&centres, run)?.0;
+            self.reassign(&centres, &moves, &mut known, &mut sums, run)?;
         }
+        let labels = labels_of(&known);
         let mut sizes = vec![0; centres.len() / self.d];
         labels.iter().for_each(|label| sizes[*label as usize] += 1);
         let inertia = self.own_distances(&centres, &labels).iter().zip(&self.weight).map(|(d, w)| d * w).sum();
         Ok(Clustering { centres, inertia, sizes })
     }
 
-    /// The nearest centre of every row, and the sums of the rows of each.
-    fn assign(&self, centres: &[f64], run: &Run) -> Result<(Vec<u32>, Sums)> {
-        let norms: Vec<f64> = centres.chunks_exact(self.d).map(|c| dot(c, c)).collect();
+    /// Gives every row its nearest centre, where that may have changed since the centres made `moves`, and keeps `sums`
+    /// up to date. Returns how many rows changed.
+    fn reassign(
+        &self,
+        centres: &[f64],
+        moves: &Moves,
+        known: &mut [Known],
+        sums: &mut Sums,
+        run: &Run,
+    ) -> Result<usize> {
+        let packed = PackedCentres::new(centres, self.d);
+        let longest = centres.chunks_exact(self.d).map(|c| dot(c, c)).fold(0.0_f64, f64::max).sqrt();
+        // Distances of rows near a centre come from scores that cancel: half the digits are right.
+        let slack = 2.0 * (f64::EPSILON * self.d as f64).sqrt() * (self.longest + longest);
+        let changes = parallel::map_mut(known, run, |piece, known| {
+            let mut changes = Sums::new(sums.weights.len(), self.d);
+            let changed = known.update(self, piece, &packed, moves, slack, &mut changes, run)?;
+            Ok((changes, changed))
+        })?;
+        for (changes, _) in &changes {
+            sums.add_all(changes);
+        }
+        sums.clear_empty();
+        Ok(changes.iter().map(|(_, changed)| changed).sum())
+    }
+
+    /// The nearest centre of every row.
+    fn assign(&self, centres: &[f64], run: &Run) -> Result<Vec<u32>> {
+        let packed = PackedCentres::new(centres, self.d);
         let pieces = parallel::map(self.n_pieces(), run, |piece| {
             let mut labels: Vec<u32> = Vec::with_capacity(BLOCK * PIECE);
-            let mut sums = Sums::new(norms.len(), self.d);
-            let (mut scores, mut best, mut own) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+            let (mut lowest, mut own, mut second) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
             for (rows, columns) in self.blocks(piece) {
                 run.check()?;
                 let len = rows.len();
-                let (scores, best, own) = (&mut scores[..len], &mut best[..len], &mut own[..len]);
-                best.fill(f64::INFINITY);
-                own.fill(0.0);
-                for (k, centre) in centres.chunks_exact(self.d).enumerate() {
-                    cross_terms(columns, centre, norms[k], scores);
-                    keep_lower(scores, k as f64, best, own);
-                }
-                let begin = labels.len();
-                labels.extend(own.iter().map(|label| *label as u32));
-                sums.add(columns, &labels[begin..], &self.weight[rows]);
+                packed.two_lowest(columns, &mut lowest[..len], &mut own[..len], &mut second[..len]);
+                labels.extend(own[..len].iter().map(|label| *label as u32));
             }
-            Ok((labels, sums))
+            Ok(labels)
         })?;
-        let mut all = Vec::with_capacity(self.n);
-        let mut sums = Sums::new(norms.len(), self.d);
-        for (labels, piece) in pieces {
-            all.extend(labels);
-            sums.totals.iter_mut().zip(&piece.totals).for_each(|(a, b)| *a += b);
-            sums.weights.iter_mut().zip(&piece.weights).for_each(|(a, b)| *a += b);
+        Ok(pieces.concat())
+    }
+
+    /// The sums of the rows as they are labelled.
+    fn sums_of(&self, known: &[Known], k: usize) -> Sums {
+        let mut sums = Sums::new(k, self.d);
+        for (piece, known) in known.iter().enumerate() {
+            let mut begin = 0;
+            for (rows, columns) in self.blocks(piece) {
+                let labels = &known.labels[begin..begin + rows.len()];
+                begin += rows.len();
+                sums.add(columns, labels, &self.weight[rows]);
+            }
         }
-        Ok((all, sums))
+        sums
     }
 
     /// Squared distance of every row to the centre it belongs to.
@@ -239,13 +291,15 @@ impl Points {
         out
     }
 
-    /// Gives each cluster without rows one of those farthest from their centres, as scikit-learn does.
-    fn relocate_empty(&self, centres: &[f64], labels: &[u32], sums: &mut Sums) {
+    /// Gives each cluster without rows one of those farthest from their centres, as scikit-learn does; true if there was
+    /// such a cluster.
+    fn relocate_empty(&self, centres: &[f64], known: &[Known], sums: &mut Sums) -> bool {
         let empty: Vec<usize> = (0..sums.weights.len()).filter(|k| sums.weights[*k] == 0.0).collect();
         if empty.is_empty() {
-            return;
+            return false;
         }
-        let distances = self.own_distances(centres, labels);
+        let labels = labels_of(known);
+        let distances = self.own_distances(centres, &labels);
         let mut order: Vec<usize> = (0..self.n).collect();
         order.sort_by(|&i, &j| distances[j].total_cmp(&distances[i]).then(i.cmp(&j)));
         for (to, row) in empty.into_iter().zip(order) {
@@ -260,38 +314,22 @@ impl Points {
             sums.weights[from] -= weight;
             sums.weights[to] = weight;
         }
+        true
     }
 }
 
-impl Sums {
-    fn new(k: usize, d: usize) -> Self {
-        Self { totals: vec![0.0; k * d], weights: vec![0.0; k] }
-    }
-
-    fn add(&mut self, columns: &[f64], labels: &[u32], weight: &[f64]) {
-        let d = self.totals.len() / self.weights.len();
-        for (j, column) in columns.chunks_exact(labels.len()).enumerate() {
-            for ((x, label), w) in column.iter().zip(labels).zip(weight) {
-                self.totals[*label as usize * d + j] += w * x;
-            }
+fn squared_lengths(columns: &[f64], n: usize, d: usize) -> Vec<f64> {
+    let mut norms = vec![0.0; n];
+    for rows in ranges(n, BLOCK) {
+        let block = &columns[rows.start * d..rows.end * d];
+        let norms = &mut norms[rows.clone()];
+        for column in block.chunks_exact(rows.len()) {
+            norms.iter_mut().zip(column).for_each(|(norm, x)| *norm += x * x);
         }
-        labels.iter().zip(weight).for_each(|(label, w)| self.weights[*label as usize] += w);
     }
+    norms
+}
 
-    /// Replaces each centre that has rows by their mean; returns the sum of squared movements.
-    fn average_into(&self, centres: &mut [f64]) -> f64 {
-        let d = self.totals.len() / self.weights.len();
-        let mut moved = 0.0;
-        for ((centre, total), weight) in centres.chunks_exact_mut(d).zip(self.totals.chunks_exact(d)).zip(&self.weights)
-        {
-            if *weight > 0.0 {
-                for (c, t) in centre.iter_mut().zip(total) {
-                    let mean = t / weight;
-                    moved += (mean - *c) * (mean - *c);
-                    *c = mean;
-                }
-            }
-        }
-        moved
-    }
+fn labels_of(known: &[Known]) -> Vec<u32> {
+    known.iter().flat_map(|piece| &piece.labels).copied().collect()
 }

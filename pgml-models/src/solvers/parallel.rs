@@ -1,5 +1,7 @@
 //! The same work on any number of threads: results are in the order of the pieces, whoever made them.
 
+use std::sync::{Mutex, PoisonError};
+
 use pgml_core::{Error, ErrorKind, Result, Run};
 
 /// `f(0), f(1), …, f(pieces − 1)`, computed on up to `run.threads()` threads.
@@ -38,6 +40,22 @@ pub fn pool(run: &Run) -> Result<rayon::ThreadPool> {
         .map_err(|e| Error::new(ErrorKind::Internal, format!("cannot start {} threads: {e}", run.threads())))
 }
 
+/// As [`map`], for work that changes what it is given: `f(0, &mut items[0])` and so on.
+///
+/// # Errors
+/// The first item's that failed.
+pub fn map_mut<S: Send, T: Send>(
+    items: &mut [S],
+    run: &Run,
+    f: impl Fn(usize, &mut S) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let items: Vec<Mutex<&mut S>> = items.iter_mut().map(Mutex::new).collect();
+    map(items.len(), run, |i| {
+        let mut item = items[i].lock().unwrap_or_else(PoisonError::into_inner);
+        f(i, &mut item)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +66,13 @@ mod tests {
             let run = Run::new().with_threads(threads);
             assert_eq!(map(7, &run, |i| Ok(i * i)), Ok(vec![0, 1, 4, 9, 16, 25, 36]), "{threads} threads");
         }
+    }
+
+    #[test]
+    fn items_are_changed_each_by_its_own_work() {
+        let mut items = vec![1, 2, 3];
+        let before = map_mut(&mut items, &Run::new().with_threads(2), |i, x| Ok(std::mem::replace(x, *x * 10 + i)));
+        assert_eq!((before, items), (Ok(vec![1, 2, 3]), vec![10, 21, 32]));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use fastrand::Rng;
 use pgml_core::{Result, Run, bail};
 use serde_json::Value;
 
-use super::kernels::dot;
 use super::lloyd::Points;
 
 /// How the first centres are found.
@@ -87,21 +86,17 @@ impl Start {
 /// When the run was cancelled.
 pub fn plus_plus(points: &Points, k: usize, rng: &mut Rng, run: &Run) -> Result<Vec<f64>> {
     let trials = 2 + (k as f64).ln() as usize;
-    let mut centres = points.row(draw(&points.weight, rng));
-    let mut closest = points.distances(&centres, run)?;
+    let nowhere = vec![f64::INFINITY; points.n];
+    let mut centres = points.row(Chances::new(points.weight.clone()).draw(rng));
+    let first = points.with_candidates(std::slice::from_ref(&centres), &nowhere, run)?;
+    let mut closest = first.into_iter().next().map_or(nowhere, |(_, distances)| distances);
     for _ in 1..k {
-        let chances: Vec<f64> = closest.iter().zip(&points.weight).map(|(d, w)| d * w).collect();
-        let mut best: Option<(f64, Vec<f64>, Vec<f64>)> = None;
-        for _ in 0..trials {
-            let candidate = points.row(draw(&chances, rng));
-            let mut distances = points.distances(&candidate, run)?;
-            distances.iter_mut().zip(&closest).for_each(|(d, c)| *d = d.min(*c));
-            let potential = dot(&distances, &points.weight);
-            if best.as_ref().is_none_or(|(lowest, ..)| potential < *lowest) {
-                best = Some((potential, distances, candidate));
-            }
-        }
-        if let Some((_, distances, candidate)) = best {
+        let chances = Chances::new(closest.iter().zip(&points.weight).map(|(d, w)| d * w).collect());
+        let candidates: Vec<Vec<f64>> = (0..trials).map(|_| points.row(chances.draw(rng))).collect();
+        let found = points.with_candidates(&candidates, &closest, run)?;
+        let best =
+            found.into_iter().zip(candidates).reduce(|best, other| if other.0.0 < best.0.0 { other } else { best });
+        if let Some(((_, distances), candidate)) = best {
             closest = distances;
             centres.extend(candidate);
         }
@@ -114,32 +109,38 @@ pub fn plus_plus(points: &Points, k: usize, rng: &mut Rng, run: &Run) -> Result<
 /// # Errors
 /// When the run was cancelled.
 pub fn random_rows(points: &Points, k: usize, rng: &mut Rng, run: &Run) -> Result<Vec<f64>> {
-    let mut chances = points.weight.clone();
+    let mut weight = points.weight.clone();
     let mut centres = Vec::with_capacity(k * points.d);
     for _ in 0..k {
         run.check()?;
-        let row = draw(&chances, rng);
+        let row = Chances::new(weight.clone()).draw(rng);
         centres.extend(points.row(row));
-        chances[row] = 0.0;
+        weight[row] = 0.0;
     }
     Ok(centres)
 }
 
-/// An index drawn in proportion to `chances`; any index when all are zero.
-fn draw(chances: &[f64], rng: &mut Rng) -> usize {
-    let total: f64 = chances.iter().sum();
-    if total <= 0.0 {
-        return rng.usize(0..chances.len());
-    }
-    let mut left = rng.f64() * total;
-    let mut last = 0;
-    for (i, chance) in chances.iter().enumerate().filter(|(_, chance)| **chance > 0.0) {
-        if left < *chance {
-            return i;
+/// Chances, summed up from the first on.
+struct Chances(Vec<f64>);
+
+impl Chances {
+    fn new(mut chances: Vec<f64>) -> Self {
+        let mut total = 0.0;
+        for chance in &mut chances {
+            total += *chance;
+            *chance = total;
         }
-        left -= chance;
-        last = i;
+        Self(chances)
     }
-    // Rounding used up the total before the end.
-    last
+
+    /// An index drawn in proportion to the chances; any index when all are zero.
+    fn draw(&self, rng: &mut Rng) -> usize {
+        let total = self.0.last().copied().unwrap_or(0.0);
+        if total <= 0.0 {
+            return rng.usize(0..self.0.len());
+        }
+        let at = rng.f64() * total;
+        let last = self.0.partition_point(|sum| *sum < total);
+        self.0.partition_point(|sum| *sum <= at).min(last)
+    }
 }
