@@ -38,3 +38,24 @@ fn more_components_than_rows_or_features_are_refused() {
         assert_eq!(outcome.err().map(|e| e.kind()), Some(pgml_core::ErrorKind::InvalidParameter));
     }
 }
+
+#[test]
+fn few_components_of_many_equal_the_first_of_all() {
+    for (n, d) in [(300, 120), (120, 300)] {
+        let mut rng = fastrand::Rng::with_seed(2);
+        let rows: Vec<f64> = (0..n * d).map(|i| (rng.f64() - 0.3) / (1.0 + (i % d) as f64)).collect();
+        let data = pgml_core::Dataset::from_rows(&rows, d).expect("whole rows");
+        let by = |solver: &str| {
+            let params = serde_json::json!({"n_components": 3, "svd_solver": solver});
+            let pca = pgml_models::algorithm("pca").expect("registered");
+            let params = params.as_object().expect("an object");
+            let model = pca.fit(params, &data, pgml_core::Task::Decomposition, &pgml_core::Run::new()).expect("fits");
+            model.encode().expect("encodes")
+        };
+        let (all, few) = (by("full"), by("arpack"));
+        for name in ["components", "explained_variance", "explained_variance_ratio", "mean"] {
+            let of = |parts: &pgml_core::Parts| parts.array::<f64>(name).expect("stored").to_vec();
+            assert_close(&format!("{n} × {d}: {name}"), &of(&few), &of(&all), 1e-9, 1e-3);
+        }
+    }
+}

@@ -32,6 +32,8 @@ SPECS = [
         {"n_components": 3, "svd_solver": "full"},
     )
 ]
+SPECS += [({"builtin": name}, {"n_components": "mle"}) for name in ("iris", "wine")]
+SPECS += [(data, {"n_components": 4, "svd_solver": "arpack"}) for data in ({"builtin": "digits", "rows": 200}, {"builtin": "iris"})]
 cases = []
 for data, params in SPECS:
     x, _, _ = load(data)

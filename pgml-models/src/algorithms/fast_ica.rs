@@ -128,7 +128,7 @@ impl Whiten {
 fn whitening(data: &Dataset, wanted: usize, solver: &str, run: &Run) -> Result<(Vec<f64>, Vec<f64>)> {
     let (n, d) = (data.n_rows(), data.n_features());
     let (mean, s, mut vectors) = if solver == "svd" {
-        let RowSpace { mean, s, vectors } = RowSpace::of(data, true, run)?;
+        let RowSpace { mean, s, vectors, .. } = RowSpace::of(data, true, run)?;
         (mean, s, vectors)
     } else {
         let _memory = run.reserve(32 * (d * d) as u64, "the covariance matrix")?;

@@ -91,8 +91,8 @@ struct Found {
 }
 
 fn whole(data: &Dataset, run: &Run) -> Result<Found> {
-    let RowSpace { mean, s, vectors } = RowSpace::of(data, true, run)?;
-    Ok(Found { total: dot(&s, &s), mean, s, vectors })
+    let RowSpace { mean, s, vectors, total } = RowSpace::of(data, true, run)?;
+    Ok(Found { mean, s, vectors, total })
 }
 
 fn merged(data: &Dataset, batches: &[std::ops::Range<usize>], k: usize, run: &Run) -> Result<Found> {

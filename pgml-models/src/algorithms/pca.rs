@@ -55,7 +55,7 @@ impl Estimator for Pca {
         let spectrum = match params.svd_solver.as_str() {
             "covariance_eigh" => by_covariance(data, run)?,
             "auto" if d <= 1000 && n >= 10 * d => by_covariance(data, run)?,
-            _ => by_svd(data, run)?,
+            _ => by_svd(data, keep, &params.svd_solver, run)?,
         };
         spectrum.keep(keep, n, d, params.whiten)
     }
@@ -107,10 +107,12 @@ impl Keep {
     }
 }
 
-/// All components with their variances, descending.
+/// Components with their variances, descending.
 struct Spectrum {
     mean: Vec<f64>,
     variances: Vec<f64>,
+    /// The sum of all variances, also of components that are not there.
+    total: f64,
     /// One row per component.
     components: Vec<f64>,
 }
@@ -120,19 +122,24 @@ fn by_covariance(data: &Dataset, run: &Run) -> Result<Spectrum> {
     let _memory = run.reserve(32 * (d * d) as u64, "the covariance matrix")?;
     let (mean, matrix) = covariance(data, run)?;
     let Eigen { values, vectors } = symmetric_eigen(matrix, d, run)?;
-    let variances = values.iter().map(|v| v.max(0.0)).collect();
-    Ok(Spectrum { mean, variances, components: vectors })
+    let variances: Vec<f64> = values.iter().map(|v| v.max(0.0)).collect();
+    Ok(Spectrum { mean, total: variances.iter().sum(), variances, components: vectors })
 }
 
-fn by_svd(data: &Dataset, run: &Run) -> Result<Spectrum> {
-    let n = data.n_rows();
-    let RowSpace { mean, s, vectors } = RowSpace::of(data, true, run)?;
-    Ok(Spectrum { mean, variances: s.iter().map(|s| s * s / (n - 1) as f64).collect(), components: vectors })
+/// By singular vectors of the rows: those that are to be kept, if their number is known, and `full` does not ask for all.
+fn by_svd(data: &Dataset, keep: Keep, solver: &str, run: &Run) -> Result<Spectrum> {
+    let divisor = (data.n_rows() - 1) as f64;
+    let RowSpace { mean, s, vectors, total } = match keep {
+        Keep::Number(k) if solver != "full" => RowSpace::leading(data, true, k, run)?,
+        _ => RowSpace::of(data, true, run)?,
+    };
+    let variances = s.iter().map(|s| s * s / divisor).collect();
+    Ok(Spectrum { mean, variances, total: total / divisor, components: vectors })
 }
 
 impl Spectrum {
     fn keep(mut self, keep: Keep, n: usize, d: usize, whiten: bool) -> Result<PrincipalAxes> {
-        let total: f64 = self.variances.iter().sum();
+        let total = self.total;
         let likeliest = matches!(keep, Keep::Likeliest).then(|| likeliest_dimension(&self.variances, n));
         self.variances.truncate(n.min(d));
         let mut ratios: Vec<f64> = self.variances.iter().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect();

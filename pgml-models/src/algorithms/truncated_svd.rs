@@ -53,8 +53,7 @@ impl Estimator for TruncatedSvd {
                 params.n_components
             ));
         }
-        let mut space = RowSpace::of(data, false, run)?;
-        space.vectors.truncate(k * d);
+        let space = RowSpace::leading(data, false, k, run)?;
         let (variances, ratios) = explained(&space.vectors, data, run)?;
         PrincipalAxes::new(vec![0.0; d], space.vectors, variances, ratios, false)
     }

@@ -1,8 +1,9 @@
-//! Means and covariances of the features, in one pass over centred blocks.
+//! Means and covariances of the features, in one pass over the rows.
 
 use pgml_core::{Dataset, Result, Run};
 
-use super::blocks::{copy_columns, feature_means, ranges};
+use super::blocks::{copy_columns, ranges};
+use super::kernels::sum;
 use super::product::{Left, Panels, add_lower_product, mirror_lower};
 
 /// Rows per block: its columns and their packed form stay in the second-level cache.
@@ -14,8 +15,11 @@ const BLOCK: usize = 256;
 /// When the run was cancelled.
 pub fn covariance(data: &Dataset, run: &Run) -> Result<(Vec<f64>, Vec<f64>)> {
     let (n, d) = (data.n_rows(), data.n_features());
-    let mean = feature_means(data, None, run)?;
     let mut scratch = vec![0.0; BLOCK.min(n) * d];
+    // Products are summed around the means of the first rows, which are near enough to those of all that the correction
+    // at the end costs no digits that matter: one pass does.
+    let mut shift = vec![0.0; d];
+    let mut sums = vec![0.0; d];
     let mut matrix = vec![0.0; d * d];
     for rows in ranges(n, BLOCK) {
         run.check()?;
@@ -23,12 +27,19 @@ pub fn covariance(data: &Dataset, run: &Run) -> Result<(Vec<f64>, Vec<f64>)> {
         let len = rows.len();
         let block = &mut scratch[..d * len];
         copy_columns(data, &rows, block);
-        for (column, mean) in block.chunks_exact_mut(len).zip(&mean) {
-            column.iter_mut().for_each(|x| *x -= mean);
+        if rows.start == 0 {
+            shift = block.chunks_exact(len).map(|column| sum(column) / len as f64).collect();
+        }
+        for ((column, shift), total) in block.chunks_exact_mut(len).zip(&shift).zip(&mut sums) {
+            column.iter_mut().for_each(|x| *x -= shift);
+            *total += sum(column);
         }
         add_lower_product(Left::rows(block, len), &Panels::pack_transposed(block, len), &mut matrix);
     }
-    matrix.iter_mut().for_each(|cell| *cell /= (n - 1) as f64);
+    let off: Vec<f64> = sums.iter().map(|total| total / n as f64).collect();
+    for (i, row) in matrix.chunks_exact_mut(d).enumerate() {
+        row.iter_mut().zip(&off).for_each(|(cell, other)| *cell = (*cell - sums[i] * other) / (n - 1) as f64);
+    }
     mirror_lower(&mut matrix, d);
-    Ok((mean, matrix))
+    Ok((shift.iter().zip(&off).map(|(shift, off)| shift + off).collect(), matrix))
 }

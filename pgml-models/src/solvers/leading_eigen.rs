@@ -1,7 +1,7 @@
 //! The largest eigenvalues of a large symmetric matrix that is known by its products with vectors: a block Lanczos
 //! method with thick restarts (Wu, Simon 2000), in the form that grows its space by residuals (Davidson 1975).
 
-use pgml_core::{Result, Run};
+use pgml_core::{Result, Run, bail};
 
 use super::kernels::{axpy, dot, norm};
 use super::normal;
@@ -63,7 +63,7 @@ pub fn leading_eigen(matrix: &impl Symmetric, k: usize, tol: f64, run: &Run) -> 
     let mut first = vec![0.0; BLOCK * n];
     normal::fill(&mut first, &mut rng);
     space.grow(first, matrix, &mut rng, run)?;
-    for round in 0.. {
+    for round in 0..=ROUNDS {
         run.check()?;
         let m = space.len();
         let projected = symmetrised(product_transposed(&space.images, &space.basis, n, run)?, m);
@@ -96,7 +96,7 @@ pub fn leading_eigen(matrix: &impl Symmetric, k: usize, tol: f64, run: &Run) -> 
         }
         space.grow(next, matrix, &mut rng, run)?;
     }
-    unreachable!("the rounds end")
+    bail!(Internal, "the search for eigenvectors made no round")
 }
 
 /// All eigenvalues at once.

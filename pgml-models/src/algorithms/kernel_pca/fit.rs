@@ -19,7 +19,7 @@ const NOTHING: f64 = 1e-12;
 /// Components of the linear kernel: those of the rows themselves, without any matrix of kernels.
 pub fn linear(params: &KernelPcaParams, data: &Dataset, run: &Run) -> Result<KernelPcaModel> {
     let d = data.n_features();
-    let RowSpace { mean, s, mut vectors } = RowSpace::of(data, true, run)?;
+    let RowSpace { mean, s, mut vectors, .. } = RowSpace::of(data, true, run)?;
     let largest = s.first().copied().unwrap_or(0.0);
     // Eigenvalues of the kernel matrix are the squares.
     let rank = s.iter().take_while(|s| **s > 0.0 && **s * **s >= NOTHING * largest * largest).count();
