@@ -161,6 +161,25 @@ impl Predictor {
         Ok(())
     }
 
+    /// As [`Predictor::predict`], with classes by their position among the labels.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict_positions(&self, raw: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
+        self.by_blocks(raw, out, self.n_outputs(), |rows, out| self.model.predict_into(rows, out))
+    }
+
+    /// Writes one anomaly score per raw row: above 0 for anomalies, the greater the stranger.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSupported`] when the model detects no anomalies, otherwise as [`Predictor::predict`].
+    pub fn anomaly_score(&self, raw: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
+        let Some(detector) = self.model.anomaly_detector() else {
+            bail!(NotSupported, "{} for {} detects no anomalies", self.algorithm, self.task);
+        };
+        self.by_blocks(raw, out, 1, |rows, out| detector.anomaly_score_into(rows, out))
+    }
+
     /// Writes `n_rows × n_classes` class probabilities of raw rows.
     ///
     /// # Errors

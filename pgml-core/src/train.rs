@@ -138,12 +138,15 @@ impl Training {
         let request = &self.request;
         run.info(&format!(
             "Hyperparameter searches: {}, cross validation folds: {}",
-            self.plan.candidates.len(),
+            self.plan.n_candidates(),
             self.plan.cv
         ));
         let outcome = self.plan.is_search().then(|| search(request, &self.plan, &self.prepared, run)).transpose()?;
         self.prepared.forget_raw();
-        let hyperparams = self.plan.candidates.swap_remove(outcome.as_ref().map_or(0, |o| o.best));
+        let hyperparams = match &outcome {
+            Some(outcome) => outcome.best.clone(),
+            None => self.plan.candidates.swap_remove(0),
+        };
         run.info(&format!("Hyperparams: {}", pretty(&hyperparams)));
         run.info(&format!("Testing {} estimator {}", request.task, request.algorithm.name()));
         run.progress("training", 0, 0);

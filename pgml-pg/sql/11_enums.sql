@@ -2,6 +2,6 @@
 -- on them, so its upgrade leaves this file out.
 
 CREATE TYPE pgml.sampling AS ENUM ('random', 'last', 'stratified');
-CREATE TYPE pgml.search AS ENUM ('grid', 'random');
+CREATE TYPE pgml.search AS ENUM ('grid', 'random', 'halving', 'tpe');
 CREATE TYPE pgml.status AS ENUM ('in_progress', 'successful', 'failed');
 CREATE TYPE pgml.strategy AS ENUM ('new_score', 'best_score', 'most_recent', 'rollback', 'specific');

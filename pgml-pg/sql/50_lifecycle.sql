@@ -145,6 +145,8 @@ DECLARE
          'Predicts every label column of a model that pgml.train_joint trained.'],
         ['predict_label', 'label', 'text',
          'Predicts a class and returns its label as it stands in the training data.'],
+        ['anomaly_score', 'anomaly', 'double precision',
+         'Tells how strange a row is: above 0 for an anomaly, the greater the stranger.'],
         ['decompose', 'decompose', 'real[]',
          'Expresses a row of features in the components of a decomposition.']
     ];

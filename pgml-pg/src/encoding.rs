@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::datum::Datum as BoundDatum;
-use pgrx::pg_sys;
+use pgrx::{IntoDatum, pg_sys};
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 
@@ -71,15 +71,36 @@ pub fn message(text: &str) -> Cow<'_, str> {
 /// A `text` result.
 pub struct TextOut(pub String);
 
+impl TextOut {
+    /// A new text in the database's encoding.
+    fn datum(&self) -> pg_sys::Datum {
+        let bytes = to_server(&self.0);
+        let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
+        // SAFETY: the bytes are copied into the new text.
+        unsafe { pg_sys::Datum::from(pg_sys::cstring_to_text_with_len(bytes.as_ptr().cast(), length)) }
+    }
+}
+
+impl From<&str> for TextOut {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 // SAFETY: the result is a text in the database's encoding.
 unsafe impl BoxRet for TextOut {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> BoundDatum<'fcx> {
-        let bytes = to_server(&self.0);
-        let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
-        // SAFETY: the bytes are copied into a new text.
-        unsafe {
-            let text = pg_sys::cstring_to_text_with_len(bytes.as_ptr().cast(), length);
-            fcinfo.return_raw_datum(pg_sys::Datum::from(text))
-        }
+        // SAFETY: the datum is a text.
+        unsafe { fcinfo.return_raw_datum(self.datum()) }
+    }
+}
+
+impl IntoDatum for TextOut {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.datum())
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
     }
 }

@@ -64,6 +64,10 @@ pub const SNAPSHOTS_OF_MODEL: &str = "SELECT s.id, coalesce(s.materialized, fals
      WHERE EXISTS (SELECT FROM pgml.models m WHERE m.snapshot_id = s.id AND m.id = $1::bigint) \
      AND NOT EXISTS (SELECT FROM pgml.models m WHERE m.snapshot_id = s.id AND m.id <> $1::bigint)";
 
+/// The label columns that a model was trained on, in the order in which they were named.
+pub const LABELS_OF_MODEL: &str = "SELECT s.y_column_name FROM pgml.models m JOIN pgml.snapshots s \
+     ON s.id = m.snapshot_id WHERE m.id = $1::bigint";
+
 /// Deletes snapshots.
 pub const SNAPSHOT_DELETE: &str = "DELETE FROM pgml.snapshots WHERE id = ANY($1::bigint[])";
 
@@ -174,6 +178,7 @@ mod tests {
             (SNAPSHOT_ANALYSE, 3),
             (SNAPSHOTS_OF_PROJECT, 1),
             (SNAPSHOTS_OF_MODEL, 1),
+            (LABELS_OF_MODEL, 1),
             (SNAPSHOT_DELETE, 1),
             (MODEL_NEXT_ID, 0),
             (MODEL_INSERT, 13),

@@ -4,6 +4,7 @@
 //! gather what a task reports. A metric that the data do not define is NaN, which becomes NULL in SQL: a test set that
 //! misses a class never makes a training fail.
 
+pub mod calibration;
 pub mod confusion;
 pub mod log_loss;
 pub mod residuals;
@@ -11,6 +12,7 @@ pub mod roc;
 pub mod silhouette;
 pub mod sklearn;
 
+pub use calibration::calibration_curve;
 pub use confusion::{Average, ConfusionMatrix};
 pub use log_loss::log_loss;
 pub use residuals::{mean_absolute_error, mean_squared_error, r2};

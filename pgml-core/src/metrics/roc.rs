@@ -14,6 +14,41 @@ pub fn roc_curve(y: &[f64], score: &[f64], positive: f64) -> Vec<(f64, f64)> {
     corners.iter().map(|(x, y)| (*x as f64 / negatives as f64, *y as f64 / positives as f64)).collect()
 }
 
+/// A corner of the curve, with the least score that counts as found there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RocPoint {
+    /// Rows that score at least this are taken for the class; infinity at the first corner.
+    pub threshold: f64,
+    /// The share of other rows that are.
+    pub false_positive_rate: f64,
+    /// The share of the class's rows that are.
+    pub true_positive_rate: f64,
+}
+
+/// The curve as [`roc_curve`], with thresholds and without corners on a straight line between their neighbours, as
+/// scikit-learn's `roc_curve` gives it.
+///
+/// # Panics
+/// When the lengths differ.
+#[must_use]
+pub fn roc_points(y: &[f64], score: &[f64], positive: f64) -> Vec<RocPoint> {
+    let corners = corners(y, score, positive);
+    let mut thresholds: Vec<f64> = score.to_vec();
+    thresholds.sort_unstable_by(|a, b| b.total_cmp(a));
+    thresholds.dedup();
+    thresholds.insert(0, f64::INFINITY);
+    let (negatives, positives) = corners[corners.len() - 1];
+    let step = |i: usize| (corners[i].0 - corners[i - 1].0, corners[i].1 - corners[i - 1].1);
+    // Kept is where the counts grow by another step than before, the first corner after the origin, and the last.
+    let is_kept = |i: &usize| *i <= 1 || *i + 1 == corners.len() || step(*i) != step(*i + 1);
+    let point = |i: usize| RocPoint {
+        threshold: thresholds[i],
+        false_positive_rate: corners[i].0 as f64 / negatives as f64,
+        true_positive_rate: corners[i].1 as f64 / positives as f64,
+    };
+    (0..corners.len()).filter(is_kept).map(point).collect()
+}
+
 /// The area under the curve: the probability that a row of class `positive` scores above one of the others, ties
 /// counting half. NaN when `y` holds only one of both, or a score is NaN.
 ///

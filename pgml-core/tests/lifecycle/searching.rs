@@ -195,3 +195,110 @@ fn early_stopping_watches_a_tenth_of_the_training_rows() {
     assert_eq!(predict(&trained.predictor, &[0.0]), [3.0]);
     assert_eq!(trained.n_train, 30);
 }
+
+#[test]
+fn halving_gives_all_rows_to_the_best_alone() {
+    let offsets: Vec<f64> = (0..9).map(|i| f64::from(i) / 2.0).collect();
+    let mut request = searching(json!({"offset": offsets}), json!({"cv": 2}));
+    request.search = Some(Search::Halving);
+    request.split = last(30);
+    let x: Vec<f64> = (0..270).map(f64::from).collect();
+    let y: Vec<f64> = (0..270_u32).map(|i| f64::from((i * i) % 11)).collect();
+    let trained = train(&request, table(vec![number("x", &x), number("y", &y)]), &Run::new()).expect("240 rows");
+    let results = &trained.metrics["search_results"];
+    // 120 rows to fit in each of two folds: nine candidates on 40, the better three on all.
+    let mut n_rows: Vec<u64> =
+        results["n_resources"].as_array().expect("a list").iter().map(|n| n.as_u64().expect("a number")).collect();
+    assert_eq!((n_rows[0], trained.hyperparams["offset"].as_f64()), (120, Some(0.0)));
+    n_rows.sort_unstable();
+    assert_eq!(n_rows, [40, 40, 40, 40, 40, 40, 120, 120, 120]);
+}
+
+#[test]
+fn the_parzen_estimator_finds_what_chance_rarely_does() {
+    let tried = |search: Search| {
+        let mut request = searching(json!({"offset": {"low": -10.0, "high": 8.5}}), json!({"cv": 2, "n_iter": 60}));
+        request.search = Some(search);
+        let trained = train(&request, forty(), &Run::new().with_seed(5)).expect("sixty candidates");
+        let results = trained.metrics["search_results"].clone();
+        let near = |offset: &Value| offset.as_f64().is_some_and(|x| x.abs() < 0.5);
+        let offsets = results["param_offset"].as_array().expect("a list");
+        assert_eq!(offsets.len(), 60);
+        (
+            offsets.iter().filter(|offset| near(offset)).count(),
+            trained.hyperparams["offset"].as_f64().expect("a number"),
+        )
+    };
+    // The best offset is near 0; one candidate in 18 is drawn there by chance.
+    let ((by_density, best), (by_chance, _)) = (tried(Search::Tpe), tried(Search::Random));
+    assert!(by_density >= 15 && by_density > 3 * by_chance, "{by_density} and {by_chance}");
+    assert!(best.abs() < 0.3, "{best}");
+    assert_eq!(tried(Search::Tpe), tried(Search::Tpe), "a search is seeded");
+}
+
+#[test]
+fn the_parzen_estimator_tries_each_combination_of_lists_once() {
+    let mut request = searching(json!({"offset": [0.0, 1.0, 2.0], "depth": [1, 2]}), json!({"cv": 2, "n_iter": 50}));
+    request.search = Some(Search::Tpe);
+    let trained = train(&request, forty(), &Run::new()).expect("six candidates");
+    let mut params: Vec<String> = trained.metrics["search_results"]["params"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    params.sort();
+    params.dedup();
+    assert_eq!(params.len(), 6, "{params:?}");
+}
+
+#[test]
+fn a_search_out_of_time_returns_the_best_so_far() {
+    for search in Search::ALL {
+        let mut request =
+            searching(json!({"offset": [0.0, 1.0, 2.0, 3.0]}), json!({"cv": 3, "n_iter": 4, "max_seconds": 0}));
+        request.search = Some(search);
+        let trained = train(&request, forty(), &Run::new()).unwrap_or_else(|e| panic!("{}: {e}", search.name()));
+        let results = &trained.metrics["search_results"];
+        assert!(trained.hyperparams.contains_key("offset"), "{}: {results}", search.name());
+    }
+    let mut request = searching(json!({"offset": [0.5, 0.0]}), json!({"cv": 3, "max_seconds": 0}));
+    request.search = Some(Search::Grid);
+    let trained = train(&request, forty(), &Run::new()).expect("one fit");
+    assert_eq!(trained.metrics["search_results"]["mean_test_score"][1], Value::Null, "the second was not tried");
+    assert_eq!(trained.hyperparams["offset"], json!(0.5));
+}
+
+#[test]
+fn ranges_that_make_no_sense_are_refused() {
+    for (range, search, message) in [
+        (json!({"low": 1}), Search::Random, "needs the numbers low and high"),
+        (json!({"low": 2, "high": 1}), Search::Tpe, "needs low < high"),
+        (json!({"low": 0, "high": 1, "log": true}), Search::Random, "needs 0 < low < high"),
+        (json!({"low": 0, "high": 1, "step": 1}), Search::Random, "unknown key \"step\""),
+        (json!({"low": 0, "high": 1}), Search::Grid, "a grid cannot try every number"),
+        (json!({"low": -20, "high": 1}), Search::Tpe, "\"offset\" of constant is -20"),
+    ] {
+        let mut request = searching(json!({"offset": range}), json!({}));
+        request.search = Some(search);
+        let error = train(&request, forty(), &Run::new()).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::InvalidParameter);
+        assert!(error.message().contains(message), "{error}");
+    }
+}
+
+#[test]
+fn whole_bounds_mean_whole_numbers_and_both_ends_are_drawn() {
+    let mut request = searching(json!({"depth": {"low": 1, "high": 3}}), json!({"cv": 2, "n_iter": 40}));
+    request.search = Some(Search::Random);
+    let trained = train(&request, forty(), &Run::new()).expect("forty candidates");
+    let mut depths: Vec<u64> = trained.metrics["search_results"]["param_depth"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|depth| depth.as_u64().expect("a whole number"))
+        .collect();
+    depths.sort_unstable();
+    depths.dedup();
+    assert_eq!(depths, [1, 2, 3]);
+}

@@ -4,6 +4,8 @@ mod aggregates;
 mod chunk;
 mod datasets;
 mod deploy;
+mod evaluate;
+mod explain;
 mod explore;
 mod loaded_models;
 mod metrics;

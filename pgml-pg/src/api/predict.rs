@@ -21,13 +21,13 @@ thread_local! {
 const KEPT_VALUES: usize = 65_536;
 
 /// Where a prediction's features come from.
-enum Input<'a> {
+pub(super) enum Input<'a> {
     Array(&'a AnyArray),
     Row(&'a AnyElement),
 }
 
 /// Reads the features, calls `work` with them and an empty result buffer, and keeps both buffers for the next call.
-fn with_features<T>(
+pub(super) fn with_features<T>(
     model: &Loaded,
     input: &Input<'_>,
     work: impl FnOnce(&[f64], &mut Vec<f64>) -> Result<T>,
@@ -107,6 +107,15 @@ fn components(model: &Loaded, input: &Input<'_>) -> Result<Vec<f32>> {
     })
 }
 
+fn anomaly(model: &Loaded, input: &Input<'_>) -> Result<f64> {
+    with_features(model, input, |raw, out| {
+        let rows = features::rows(raw, model)?;
+        out.resize(rows.n_rows(), 0.0);
+        model.predictor.anomaly_score(rows, out)?;
+        Ok(out[0])
+    })
+}
+
 fn label(model: &Loaded, input: &Input<'_>) -> Result<TextOut> {
     with_features(model, input, |raw, _| {
         let labels = model.predictor.predict_label(features::rows(raw, model)?)?;
@@ -151,6 +160,7 @@ prediction!(first -> f32: predict_project, predict_project_row, predict_model, p
 prediction!(probabilities -> Vec<f32>: proba_project, proba_project_row, proba_model, proba_model_row);
 prediction!(joint -> Vec<f32>: joint_project, joint_project_row, joint_model, joint_model_row);
 prediction!(components -> Vec<f32>: decompose_project, decompose_project_row, decompose_model, decompose_model_row);
+prediction!(anomaly -> f64: anomaly_project, anomaly_project_row, anomaly_model, anomaly_model_row);
 prediction!(label -> TextOut: label_project, label_project_row, label_model, label_model_row);
 
 /// One value per row of the array, as a set.

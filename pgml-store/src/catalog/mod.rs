@@ -16,7 +16,7 @@ pub use grants::{
 };
 pub use models::{ModelRow, NewModel, insert_model, insert_transformer, model, next_model_id};
 pub use projects::{Project, find_or_create_project, find_project, list_projects, project, unknown_project};
-pub use snapshots::{NewSnapshot, Snapshot, analyse_snapshot, insert_snapshot, newest_snapshot};
+pub use snapshots::{NewSnapshot, Snapshot, analyse_snapshot, insert_snapshot, labels_of_model, newest_snapshot};
 
 use pgml_core::{Error, ErrorKind, Result};
 

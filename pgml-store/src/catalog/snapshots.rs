@@ -96,6 +96,18 @@ pub fn analyse_snapshot(port: &mut dyn Port, id: i64, columns: &Value, analysis:
     Ok(())
 }
 
+/// The label columns that a model was trained on, in the order in which they were named; `None` for a model that was
+/// imported.
+///
+/// # Errors
+/// Those of the database.
+pub fn labels_of_model(port: &mut dyn Port, model_id: i64) -> Result<Option<Vec<String>>> {
+    match port.query(queries::LABELS_OF_MODEL, &[&model_id])?.first() {
+        Some(row) => row.get(0),
+        None => Ok(None),
+    }
+}
+
 /// The newest snapshot that a model of project `project_id` was trained on.
 ///
 /// # Errors
