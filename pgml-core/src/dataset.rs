@@ -304,6 +304,18 @@ impl Dataset {
         }
     }
 
+    /// The same rows without one feature.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidData`](crate::ErrorKind::InvalidData) when it is the only one.
+    pub fn without_feature(mut self, feature: usize) -> Result<Self> {
+        if self.features.len() < 2 {
+            bail!(InvalidData, "there is no feature column to learn from beside \"{}\"", self.features[feature].name);
+        }
+        self.features.remove(feature);
+        Ok(self)
+    }
+
     /// Bytes taken by the values.
     #[must_use]
     pub fn bytes(&self) -> u64 {

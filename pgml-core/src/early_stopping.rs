@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::cross_validation::folds;
 use crate::train::TrainRequest;
-use crate::{Dataset, Model, Result, Run};
+use crate::{Dataset, Model, Result, Run, grouped};
 
 /// The parameters that ask for rows to watch: XGBoost's name and LightGBM's.
 const ASKS_FOR_ROWS: [&str; 2] = ["early_stopping_rounds", "early_stopping_round"];
@@ -24,6 +24,9 @@ pub fn fit(
     data: Cow<'_, Dataset>,
     run: &Run,
 ) -> Result<Box<dyn Model>> {
+    if let Some(column) = &request.group_by {
+        return fit_groups(request, hyperparams, &data, column, run);
+    }
     let units = data.group().map_or(data.n_rows(), |groups| groups.chunk_by(|a, b| a == b).count());
     let parts = PARTS.min(units);
     if parts < 2 || !asks_for_rows(request, hyperparams)? {
@@ -36,6 +39,22 @@ pub fn fit(
     let watched = data.select(&fold.fit).with_validation(data.select(&fold.score));
     drop(data);
     request.algorithm.fit_owned(hyperparams, watched, request.task, run)
+}
+
+/// Fits a model for each value of `column`.
+fn fit_groups(
+    request: &TrainRequest,
+    hyperparams: &Map<String, Value>,
+    data: &Dataset,
+    column: &str,
+    run: &Run,
+) -> Result<Box<dyn Model>> {
+    let Some(feature) = data.features().iter().position(|feature| feature.name == column) else {
+        crate::bail!(Internal, "the column \"{column}\" to group by is no feature");
+    };
+    // The rows of one group are copied at a time; the largest may be all of them.
+    let _memory = run.reserve(data.bytes(), "the rows of a group")?;
+    Ok(Box::new(grouped::fit(request.algorithm, hyperparams, data, feature, request.task, run)?))
 }
 
 /// Fits on all rows. Rows of nobody else's are handed over, so that their memory may be used while the model grows.

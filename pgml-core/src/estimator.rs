@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::error::unknown_name;
 use crate::explain::Explain;
+use crate::grouped::{self, Grouped};
 use crate::hyperparams::{Hyperparams, ParamSpec};
 use crate::{Dataset, ErrorKind, MatrixRef, Parts, Result, Run, Task, bail};
 
@@ -262,7 +263,8 @@ impl<E: Estimator> Algorithm for Entry<E> {
     }
 
     fn decode(&self, parts: &Parts) -> Result<Box<dyn Model>> {
-        Ok(Box::new(E::decode(parts)?))
+        let decode = |parts: &Parts| -> Result<Box<dyn Model>> { Ok(Box::new(E::decode(parts)?)) };
+        if grouped::is_grouped(parts) { Ok(Box::new(Grouped::decode(parts, &decode)?)) } else { decode(parts) }
     }
 
     fn import(&self, bytes: &[u8]) -> Result<Imported<Box<dyn Model>>> {

@@ -49,6 +49,15 @@ fn check_names(request: &TrainRequest, settings: &Settings, table: &Table) -> Re
             bail!(InvalidParameter, "column \"{label}\" is named twice in y_column_name");
         }
     }
+    if let Some(column) = &request.group_by {
+        let position = table.position(column)?;
+        if matches!(table.columns[position].values, Values::Array(_)) {
+            return Err(Error::new(
+                ErrorKind::WrongType,
+                format!("column \"{column}\" is an array and cannot be grouped by"),
+            ));
+        }
+    }
     if request.task == Task::Classification && request.labels.len() > 1 {
         bail!(NotSupported, "classification learns one label column, not {}", request.labels.len());
     }
@@ -67,6 +76,8 @@ fn describe(request: &TrainRequest, settings: &Settings, index: usize, column: &
             bail!(InvalidParameter, "column \"{}\" is the label and has another role in preprocess too", column.name)
         }
     };
+    let is_group = request.group_by.as_deref() == Some(column.name.as_str());
+    let role = if is_group { group_role(column, role, &settings.preprocessor)? } else { role };
     check_role(column, role)?;
     check_untransformed(column, role, &settings.preprocessor)?;
     let categorical = role == Role::Categorical || matches!(column.values, Values::Text { .. });
@@ -87,6 +98,21 @@ fn describe(request: &TrainRequest, settings: &Settings, index: usize, column: &
         statistics: Statistics::default(),
         elements: Vec::new(),
     })
+}
+
+/// The column to group by is a category, as it is.
+fn group_role(column: &TableColumn, role: Role, preprocessor: &Preprocessor) -> Result<Role> {
+    let name = &column.name;
+    match role {
+        _ if *preprocessor != Preprocessor::default() => {
+            crate::bail!(
+                InvalidParameter,
+                "column \"{name}\" is to group by, which preprocess cannot encode, impute or scale"
+            )
+        }
+        Role::Feature | Role::Categorical => Ok(Role::Categorical),
+        _ => crate::bail!(InvalidParameter, "column \"{name}\" is to group by and has another role too"),
+    }
 }
 
 /// Labels, weights and groups are taken as they are: accepting a setting silently would promise an effect.

@@ -1,17 +1,19 @@
 //! Training, end to end: plan → prepare → search → fit on all training rows → score once on the test rows.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
 use crate::early_stopping::fit;
+use crate::labels::Labels;
 use crate::predictor::Predictor;
 use crate::prepare::{Prepared, prepare};
 use crate::sampling::Split;
-use crate::score::{Metrics, score};
-use crate::search::{Search, SearchPlan, search};
-use crate::{Algorithm, ErrorKind, Result, Run, Table, Task, bail};
+use crate::schema::Schema;
+use crate::score::{HeldOut, Metrics, score};
+use crate::search::{Evaluated, Search, SearchPlan, search};
+use crate::{Algorithm, Dataset, ErrorKind, Model, Result, Run, Table, Task, bail};
 
 /// What is to be trained, and how.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ pub struct TrainRequest {
     pub labels: Vec<String>,
     /// Encoding, imputation, scale and role by column.
     pub preprocess: Map<String, Value>,
+    /// The column whose every value gets a model of its own.
+    pub group_by: Option<String>,
 }
 
 impl std::fmt::Debug for TrainRequest {
@@ -60,6 +64,7 @@ impl TrainRequest {
             split: Split::default(),
             labels: labels.iter().map(|label| (*label).to_owned()).collect(),
             preprocess: Map::new(),
+            group_by: None,
         }
     }
 }
@@ -147,25 +152,134 @@ impl Training {
             Some(outcome) => outcome.best.clone(),
             None => self.plan.candidates.swap_remove(0),
         };
+        let n_train = self.prepared.train.n_rows();
+        let Prepared { schema, labels, train, test, .. } = self.prepared;
+        let fitted = Fitted::new(request, hyperparams, Cow::Owned(train), &test, run)?;
+        fitted.trained(request, schema, labels, outcome, (n_train, test.rows.n_rows()))
+    }
+
+    /// Cross-validates one algorithm after another, fits each on all training rows and scores it once on the test rows, until
+    /// `limit` is over. The first is tried in any case, and the one under way is finished. What cannot learn from these data
+    /// is left out with a warning.
+    ///
+    /// # Errors
+    /// When none could learn, with the last one's reason; on cancel.
+    pub fn fit_each(self, portfolio: &[Candidate], limit: Duration, run: &Run) -> Result<Vec<(Candidate, Trained)>> {
+        let clock = Instant::now();
+        let (mut tried, mut refused) = (Vec::new(), None);
+        for (number, candidate) in portfolio.iter().enumerate() {
+            run.check()?;
+            if !tried.is_empty() && clock.elapsed() >= limit {
+                let left: Vec<&str> = portfolio[number..].iter().map(|c| c.algorithm.name()).collect();
+                run.info(&format!("max_seconds are over; not tried: {}", left.join(", ")));
+                break;
+            }
+            match self.try_one(candidate, run) {
+                Ok(trained) => tried.push((candidate.clone(), trained)),
+                Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::OutOfMemory) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    run.warn(&format!("{} is left out: {}", candidate.algorithm.name(), error.message()));
+                    refused = Some(error);
+                }
+            }
+        }
+        match (tried.is_empty(), refused) {
+            (true, Some(error)) => Err(error),
+            _ => Ok(tried),
+        }
+    }
+
+    fn try_one(&self, candidate: &Candidate, run: &Run) -> Result<Trained> {
+        let request = TrainRequest {
+            algorithm: candidate.algorithm,
+            hyperparams: candidate.hyperparams.clone(),
+            search: None,
+            ..self.request.clone()
+        };
+        run.info(&format!("Trying {} {}", candidate.algorithm.name(), Value::Object(candidate.hyperparams.clone())));
+        let plan = SearchPlan::new(&request, run)?;
+        let outcome = search(&request, &plan, &self.prepared, run)?;
+        let Prepared { schema, labels, train, test, .. } = &self.prepared;
+        let fitted = Fitted::new(&request, outcome.best.clone(), Cow::Borrowed(train), test, run)?;
+        let counts = (train.n_rows(), test.rows.n_rows());
+        fitted.trained(&request, schema.clone(), labels.clone(), Some(outcome), counts)
+    }
+}
+
+/// An algorithm with hyperparameters, to be tried beside others.
+#[derive(Clone)]
+pub struct Candidate {
+    /// The algorithm.
+    pub algorithm: &'static dyn Algorithm,
+    /// Its hyperparameters.
+    pub hyperparams: Map<String, Value>,
+}
+
+impl std::fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Candidate")
+            .field("algorithm", &self.algorithm.name())
+            .field("hyperparams", &self.hyperparams)
+            .finish()
+    }
+}
+
+impl Trained {
+    /// The mean score of the hyperparameters over the folds of a search; NaN without one.
+    #[must_use]
+    pub fn cross_validated(&self) -> f64 {
+        let results = self.metrics.get("search_results");
+        let score =
+            results.and_then(|r| r.get("mean_test_score")?.get(r.get("best_index")?.as_u64()? as usize)?.as_f64());
+        score.unwrap_or(f64::NAN)
+    }
+}
+
+/// A model on all training rows, and what it reaches on the test rows.
+struct Fitted {
+    model: Box<dyn Model>,
+    hyperparams: Map<String, Value>,
+    metrics: Metrics,
+}
+
+impl Fitted {
+    fn new(
+        request: &TrainRequest,
+        hyperparams: Map<String, Value>,
+        train: Cow<'_, Dataset>,
+        test: &HeldOut,
+        run: &Run,
+    ) -> Result<Self> {
         run.info(&format!("Hyperparams: {}", pretty(&hyperparams)));
         run.info(&format!("Testing {} estimator {}", request.task, request.algorithm.name()));
         run.progress("training", 0, 0);
         let clock = Instant::now();
-        let (n_train, n_features) = (self.prepared.train.n_rows(), self.n_features());
-        let Prepared { schema, labels, train, test, .. } = self.prepared;
-        let model = fit(request, &hyperparams, Cow::Owned(train), run)?;
+        let model = fit(request, &hyperparams, train, run)?;
         let fit_time = clock.elapsed().as_secs_f64();
         run.progress("scoring", 0, test.rows.n_rows() as u64);
         let clock = Instant::now();
-        let mut metrics = score(model.as_ref(), &test, request.task, run)?;
+        let mut metrics = score(model.as_ref(), test, request.task, run)?;
         metrics.extend([("fit_time", fit_time), ("score_time", clock.elapsed().as_secs_f64())]);
         run.info(&format!("Metrics: {}", shown(&metrics)));
+        Ok(Self { model, hyperparams, metrics })
+    }
+
+    fn trained(
+        self,
+        request: &TrainRequest,
+        schema: Schema,
+        labels: Option<Labels>,
+        outcome: Option<Evaluated>,
+        (n_train, n_test): (usize, usize),
+    ) -> Result<Trained> {
         let mut metrics: Map<String, Value> =
-            metrics.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+            self.metrics.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
         metrics.extend(outcome.map(|outcome| ("search_results".to_owned(), outcome.results)));
-        let n_test = test.rows.n_rows();
-        let predictor = Predictor::from_parts(request.algorithm.name(), request.task, schema, labels, model)?;
-        Ok(Trained { predictor, hyperparams, metrics, n_train, n_test, n_features })
+        let n_features = schema.n_raw_features();
+        let predictor = Predictor::from_parts(request.algorithm.name(), request.task, schema, labels, self.model)?;
+        Ok(Trained { predictor, hyperparams: self.hyperparams, metrics, n_train, n_test, n_features })
     }
 }
 

@@ -15,6 +15,7 @@ pub mod linear_model;
 #[cfg(feature = "transformers")]
 pub mod nn;
 pub mod per_target;
+mod portfolio;
 pub mod principal_axes;
 pub mod projection;
 pub mod solvers;
@@ -23,6 +24,8 @@ pub mod text;
 #[cfg(feature = "transformers")]
 pub mod transformers;
 pub mod trees;
+
+pub use portfolio::portfolio;
 
 use pgml_core::{Algorithm, Entry, Result};
 

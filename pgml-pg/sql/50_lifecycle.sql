@@ -15,14 +15,15 @@ CREATE FUNCTION pgml.train(
     runtime pgml.runtime DEFAULT NULL,
     automatic_deploy boolean DEFAULT true,
     materialize_snapshot boolean DEFAULT false,
-    preprocess jsonb DEFAULT '{}'
+    preprocess jsonb DEFAULT '{}',
+    group_by text DEFAULT NULL
 ) RETURNS TABLE (project text, task text, algorithm text, deployed boolean)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'train_wrapper';
 COMMENT ON FUNCTION pgml.train IS
 'Trains a model on a table or view, scores it on rows held out, and deploys it if it is better than the deployed one.
 
-Give the task, relation and label column the first time; later calls for the same project may leave them out and train another algorithm on the same snapshot.';
+Give the task, relation and label column the first time; later calls for the same project may leave them out and train another algorithm on the same snapshot. The algorithm auto tries several within max_seconds of search_args and deploys the best; group_by trains a model for each value of a column.';
 
 CREATE FUNCTION pgml.train_joint(
     project_name text,
@@ -39,7 +40,8 @@ CREATE FUNCTION pgml.train_joint(
     runtime pgml.runtime DEFAULT NULL,
     automatic_deploy boolean DEFAULT true,
     materialize_snapshot boolean DEFAULT false,
-    preprocess jsonb DEFAULT '{}'
+    preprocess jsonb DEFAULT '{}',
+    group_by text DEFAULT NULL
 ) RETURNS TABLE (project text, task text, algorithm text, deployed boolean)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'train_joint_wrapper';
@@ -85,7 +87,7 @@ COMMENT ON FUNCTION pgml.drop_model IS
 CREATE FUNCTION pgml.drop_project(project_name text)
 RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'drop_project_wrapper';
+AS 'MODULE_PATHNAME', 'drop_project_named_wrapper';
 COMMENT ON FUNCTION pgml.drop_project IS
 'Deletes a project with all its models, deployments and files.';
 

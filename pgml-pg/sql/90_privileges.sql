@@ -47,7 +47,7 @@ BEGIN
         SELECT pg_catalog.format('%I.%I(%s)', 'pgml', f.proname, pg_catalog.pg_get_function_identity_arguments(f.oid)) AS signature,
                f.proname OPERATOR(pg_catalog.=) ANY (ARRAY[
                    'train', 'train_joint', 'snapshot', 'deploy', 'tune', 'import_model', 'export_model',
-                   'drop_model', 'drop_project', 'grant_project', 'revoke_project', 'alter_project_owner'
+                   'drop_model', 'drop_project', 'grant_project', 'revoke_project', 'alter_project_owner', 'run'
                    ]::pg_catalog.name[]) AS by_trainer
           FROM pg_catalog.pg_proc AS f
          WHERE f.pronamespace OPERATOR(pg_catalog.=) 'pgml'::pg_catalog.regnamespace
@@ -55,7 +55,7 @@ BEGIN
                    'train', 'train_joint', 'snapshot', 'deploy', 'tune',
                    'drop_model', 'drop_project', 'grant_project', 'revoke_project', 'alter_project_owner',
                    'import_model', 'export_model', 'load_dataset', 'dump_all', 'load_all',
-                   'load_model', 'unload_model', 'clear_gpu_cache',
+                   'load_model', 'unload_model', 'clear_gpu_cache', 'run',
                    'auto_updated_at', 'set_updated_at', 'deployments_changed', 'grants_changed']::pg_catalog.name[])
     LOOP
         EXECUTE 'REVOKE EXECUTE ON FUNCTION ' OPERATOR(pg_catalog.||) writer.signature OPERATOR(pg_catalog.||) ' FROM PUBLIC';

@@ -178,6 +178,11 @@ impl Kind {
 }
 
 impl Column {
+    /// Whether it holds words of a fixed list.
+    pub fn is_enum(&self) -> bool {
+        matches!(self.kind, Kind::Output(_))
+    }
+
     fn require_supported(&self) -> Result<()> {
         if self.kind != Kind::Unsupported {
             return Ok(());

@@ -1,14 +1,15 @@
 //! The way of one `pgml.train`: find what to train on, train on a thread of its own, store, deploy if better.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgml_core::deploy::{Decision, decide};
 use pgml_core::preprocess::Settings;
-use pgml_core::run::Level;
+use pgml_core::run::{Level, Reservation};
 use pgml_core::sampling::Split;
 use pgml_core::schema::Schema;
 use pgml_core::search::Search;
-use pgml_core::train::{TrainRequest, Trained, Training};
+use pgml_core::train::{Candidate, TrainRequest, Trained, Training};
 use pgml_core::{Algorithm, Error, ErrorKind, Result, Run, Task, bail};
 use pgml_store::Artifact;
 use pgml_store::catalog::{self, NewModel, NewSnapshot, Privilege, Project, Snapshot, Strategy};
@@ -39,6 +40,7 @@ pub struct Arguments {
     pub automatic_deploy: bool,
     pub materialize: bool,
     pub preprocess: Map<String, Value>,
+    pub group_by: Option<String>,
 }
 
 /// What `pgml.train` returns.
@@ -47,6 +49,7 @@ pub struct Outcome {
     pub task: Task,
     pub algorithm: &'static str,
     pub deployed: bool,
+    pub metrics: Map<String, Value>,
 }
 
 /// What is trained on: the arguments' relation, or the snapshot that the project was last trained on.
@@ -74,19 +77,19 @@ pub fn train(arguments: Arguments) -> Result<Outcome> {
         as_owner(|| may_train(caller, &arguments.project))?;
     }
     let task = agree_on_task(&arguments, known.as_ref())?;
-    let algorithm = choose_algorithm(&arguments.algorithm, task)?;
+    let portfolio = Portfolio::choose(&arguments, task)?;
     check_runtime(arguments.runtime.as_deref())?;
-    let _shown = progress::Work::begin(&arguments.project, algorithm.name());
+    let _shown = progress::Work::begin(&arguments.project, &arguments.algorithm);
     let source = Source::find(&arguments, known.as_ref(), task)?;
 
-    let (id, trained) = fit(&arguments, &source, algorithm, task)?;
+    let fitted = fit(&arguments, &source, &portfolio, task)?;
     let owner = caller.name();
     as_owner(|| {
         let project =
             catalog::find_or_create_project(&mut SpiPort::new(), &arguments.project, Some(task), Some(&owner))?;
         // Another session may have made it, or changed its grants, during the fit.
         may_train(caller, &project.name)?;
-        store(&arguments, project, &source, algorithm, id, &trained)
+        store(&arguments, project, &source, &fitted)
     })
 }
 
@@ -113,6 +116,49 @@ fn agree_on_task(arguments: &Arguments, known: Option<&Project>) -> Result<Task>
         (Some(project), _) => Ok(project.task),
         (None, Some(task)) => Ok(task),
     }
+}
+
+/// What is to be trained: one algorithm, or several of which the best is kept.
+struct Portfolio {
+    candidates: Vec<Candidate>,
+    /// How long candidates may be tried, for `auto`.
+    limit: Option<Duration>,
+    /// The search's settings: of `auto`, only how many folds.
+    search_args: Map<String, Value>,
+}
+
+/// How long `auto` tries algorithms unless told.
+const AUTO_SECONDS: f64 = 60.0;
+/// How many folds `auto` scores them on unless told.
+const AUTO_FOLDS: u64 = 5;
+
+impl Portfolio {
+    fn choose(arguments: &Arguments, task: Task) -> Result<Self> {
+        if arguments.algorithm != "auto" {
+            let algorithm = choose_algorithm(&arguments.algorithm, task)?;
+            let candidate = Candidate { algorithm, hyperparams: arguments.hyperparams.clone() };
+            return Ok(Self { candidates: vec![candidate], limit: None, search_args: arguments.search_args.clone() });
+        }
+        if !arguments.hyperparams.is_empty() || !arguments.search_params.is_empty() || arguments.search.is_some() {
+            return Err(Error::new(ErrorKind::InvalidParameter, "algorithm => 'auto' chooses hyperparameters itself")
+                .with_hint("leave out hyperparams, search and search_params, or name an algorithm"));
+        }
+        let mut search_args = arguments.search_args.clone();
+        let seconds = search_args.remove("max_seconds").unwrap_or_else(|| json!(AUTO_SECONDS));
+        let Some(seconds) = seconds.as_f64().filter(|x| (0.0..=1e9).contains(x)) else {
+            bail!(InvalidParameter, "search_args => \"max_seconds\" is {seconds}, but must be a number of at least 0");
+        };
+        search_args.entry("cv").or_insert_with(|| json!(AUTO_FOLDS));
+        let candidates = pgml_models::portfolio(task)?;
+        Ok(Self { candidates, limit: Some(Duration::from_secs_f64(seconds)), search_args })
+    }
+}
+
+/// A model that was fitted, not stored yet.
+struct Fitted {
+    id: i64,
+    algorithm: &'static dyn Algorithm,
+    trained: Trained,
 }
 
 /// The default `linear` means what is simplest for the task.
@@ -266,15 +312,10 @@ fn snapshot_table(id: i64) -> String {
     format!("pgml.snapshot_{id}")
 }
 
-/// Reads the relation and trains on it, on a thread of its own. The model's id is drawn between preparing the data and
-/// the fit, so that it can be told before: drawing it writes no row and locks nothing, and data that cannot be learnt from
-/// cost no id.
-fn fit(
-    arguments: &Arguments,
-    source: &Source,
-    algorithm: &'static dyn Algorithm,
-    task: Task,
-) -> Result<(i64, Trained)> {
+/// Reads the relation and trains on it, on a thread of its own. A model's id is drawn between preparing the data and the
+/// fit, so that it can be told before: drawing it writes no row and locks nothing, and data that cannot be learnt from cost no
+/// id.
+fn fit(arguments: &Arguments, source: &Source, portfolio: &Portfolio, task: Task) -> Result<Vec<Fitted>> {
     let settings = Settings::parse(&source.preprocess)?;
     let ignored: Vec<String> = settings.ignored().map(str::to_owned).collect();
     let run = Run::new()
@@ -284,61 +325,102 @@ fn fit(
         .with_reporter(Arc::new(progress::MainThread));
     crate::libraries::prepare();
     let (table, memory) = source.relation.read(&ignored, &run)?;
+    let first = &portfolio.candidates[0];
     let request = TrainRequest {
-        algorithm,
+        algorithm: first.algorithm,
         task,
-        hyperparams: arguments.hyperparams.clone(),
+        hyperparams: first.hyperparams.clone(),
         search: arguments.search,
         search_params: arguments.search_params.clone(),
-        search_args: arguments.search_args.clone(),
+        search_args: portfolio.search_args.clone(),
         split: source.split,
         labels: source.labels.clone(),
         preprocess: source.preprocess.clone(),
+        group_by: arguments.group_by.clone(),
     };
     // The reservation goes where the data go: a cancelled session leaves both to the thread.
     let (training, memory) = run_on_thread(&run, move |run| Ok((Training::prepare(request, table, run)?, memory)))?;
+    let fitted = match portfolio.limit {
+        None => fit_one(training, memory, first.algorithm, task, &run),
+        Some(limit) => fit_all(training, memory, portfolio.candidates.clone(), limit, &run),
+    };
+    pgml_models::foreign::give_back_memory();
+    fitted
+}
+
+fn fit_one(
+    training: Training,
+    memory: Vec<Reservation>,
+    algorithm: &'static dyn Algorithm,
+    task: Task,
+    run: &Run,
+) -> Result<Vec<Fitted>> {
     let id = as_owner(|| catalog::next_model_id(&mut SpiPort::new()))?;
     let name = algorithm.name();
     message::info(&format!("Training Model {{ id: {id}, task: {task}, algorithm: {name}, runtime: rust }}"));
-    let trained = run_on_thread(&run, move |run| {
+    let trained = run_on_thread(run, move |run| {
         let trained = training.fit(run);
         drop(memory);
         trained
     });
-    pgml_models::foreign::give_back_memory();
-    Ok((id, trained?))
+    Ok(vec![Fitted { id, algorithm, trained: trained? }])
 }
 
-/// Writes everything after the fit, so that two trainings of one project do not wait for each other.
-fn store(
-    arguments: &Arguments,
-    project: Project,
-    source: &Source,
-    algorithm: &'static dyn Algorithm,
-    id: i64,
-    trained: &Trained,
-) -> Result<Outcome> {
+/// The one with the best cross-validated score comes first.
+fn fit_all(
+    training: Training,
+    memory: Vec<Reservation>,
+    candidates: Vec<Candidate>,
+    limit: Duration,
+    run: &Run,
+) -> Result<Vec<Fitted>> {
+    let tried = run_on_thread(run, move |run| {
+        let tried = training.fit_each(&candidates, limit, run);
+        drop(memory);
+        tried
+    })?;
+    let mut fitted = Vec::new();
+    for (candidate, trained) in tried {
+        let id = as_owner(|| catalog::next_model_id(&mut SpiPort::new()))?;
+        fitted.push(Fitted { id, algorithm: candidate.algorithm, trained });
+    }
+    // Both metrics that decide, r2 and f1, are better when higher; an undefined one is worst.
+    let score =
+        |fitted: &Fitted| Some(fitted.trained.cross_validated()).filter(|x| !x.is_nan()).unwrap_or(f64::NEG_INFINITY);
+    fitted.sort_by(|a, b| score(b).total_cmp(&score(a)));
+    for Fitted { id, algorithm, trained } in &fitted {
+        message::info(&format!("Model {id}: {} with a mean score of {}", algorithm.name(), trained.cross_validated()));
+    }
+    Ok(fitted)
+}
+
+/// Writes everything after the fit, so that two trainings of one project do not wait for each other. The first of `fitted` may
+/// be deployed.
+fn store(arguments: &Arguments, project: Project, source: &Source, fitted: &[Fitted]) -> Result<Outcome> {
     let port = &mut SpiPort::new();
     let snapshot = match source.snapshot {
         Some(id) => id,
         None => catalog::insert_snapshot(port, &source.row(false))?,
     };
-    let columns = serde_json::to_value(trained.predictor.schema())
+    let [best, ..] = fitted else { bail!(Internal, "nothing was fitted") };
+    let columns = serde_json::to_value(best.trained.predictor.schema())
         .map_err(|e| Error::new(ErrorKind::Internal, format!("the schema has no JSON form: {e}")))?;
-    let analysis = json!({"samples": trained.n_train + trained.n_test});
+    let analysis = json!({"samples": best.trained.n_train + best.trained.n_test});
     catalog::analyse_snapshot(port, snapshot, &columns, &analysis)?;
-
-    let model = NewModel {
-        project_id: project.id,
-        snapshot_id: Some(snapshot),
-        num_features: i32::try_from(trained.n_features).unwrap_or(i32::MAX),
-        search: arguments.search.map(|s| s.name().to_owned()),
-        search_params: Value::Object(arguments.search_params.clone()),
-        search_args: Value::Object(arguments.search_args.clone()),
-    };
-    catalog::insert_model(port, id, &model, &Artifact::of_trained(trained, algorithm)?)?;
-    let deployed = deploy_if_better(arguments, &project, id, trained)?;
-    Ok(Outcome { project: project.name, task: project.task, algorithm: algorithm.name(), deployed })
+    for Fitted { id, algorithm, trained } in fitted {
+        let model = NewModel {
+            project_id: project.id,
+            snapshot_id: Some(snapshot),
+            num_features: i32::try_from(trained.n_features).unwrap_or(i32::MAX),
+            search: arguments.search.map(|s| s.name().to_owned()),
+            search_params: Value::Object(arguments.search_params.clone()),
+            search_args: Value::Object(arguments.search_args.clone()),
+        };
+        catalog::insert_model(port, *id, &model, &Artifact::of_trained(trained, *algorithm)?)?;
+    }
+    let deployed = deploy_if_better(arguments, &project, best.id, &best.trained)?;
+    let metrics = best.trained.metrics.clone();
+    Ok(Outcome { project: project.name, task: project.task, algorithm: best.algorithm.name(), deployed, metrics })
 }
 
 fn deploy_if_better(arguments: &Arguments, project: &Project, id: i64, trained: &Trained) -> Result<bool> {
@@ -385,6 +467,7 @@ pub fn snapshot(relation: &str, label: &str, split: Split, preprocess: &Map<Stri
         automatic_deploy: false,
         materialize: true,
         preprocess: preprocess.clone(),
+        group_by: None,
     };
     Source::find(&arguments, None, Task::Regression).map(|_| ())
 }

@@ -72,13 +72,17 @@ fn drop_model(model_id: i64) -> SqlResult<()> {
 }
 
 #[pg_extern(sql = false)]
-fn drop_project(project_name: &str) -> SqlResult<()> {
+fn drop_project_named(project_name: &str) -> SqlResult<()> {
+    drop_project(project_name).report()
+}
+
+/// Drops a project, if the caller owns it.
+pub(super) fn drop_project(name: &str) -> pgml_core::Result<()> {
     let caller = Role::current();
     as_owner(|| {
-        caller.require_ownership(&catalog::grants_of_project(&mut SpiPort::new(), project_name)?)?;
-        catalog::drop_project(&mut SpiPort::new(), project_name)
+        caller.require_ownership(&catalog::grants_of_project(&mut SpiPort::new(), name)?)?;
+        catalog::drop_project(&mut SpiPort::new(), name)
     })
-    .report()
 }
 
 #[pg_extern(sql = false)]

@@ -13,6 +13,7 @@ mod predict;
 mod predict_agg;
 mod privileges;
 mod progress;
+mod statements;
 mod system;
 mod train;
 mod transformers;

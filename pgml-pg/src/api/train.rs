@@ -33,6 +33,7 @@ struct Common<'a> {
     automatic_deploy: Option<bool>,
     materialize_snapshot: Option<bool>,
     preprocess: Option<JsonB>,
+    group_by: Option<&'a str>,
 }
 
 impl Common<'_> {
@@ -61,6 +62,7 @@ impl Common<'_> {
             automatic_deploy: self.automatic_deploy.unwrap_or(true),
             materialize: self.materialize_snapshot.unwrap_or(false),
             preprocess: object("preprocess", self.preprocess)?,
+            group_by: self.group_by.map(str::to_owned),
         })
     }
 }
@@ -113,6 +115,7 @@ macro_rules! training_function {
             automatic_deploy: Option<bool>,
             materialize_snapshot: Option<bool>,
             preprocess: Option<JsonB>,
+            group_by: Option<&str>,
         ) -> SqlResult<TrainResult> {
             let labels = $read(y_column_name).report()?;
             Common {
@@ -131,6 +134,7 @@ macro_rules! training_function {
                 automatic_deploy,
                 materialize_snapshot,
                 preprocess,
+                group_by,
             }
             .train()
             .report()
