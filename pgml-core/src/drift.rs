@@ -161,3 +161,68 @@ fn of_categories(column: &ColumnSchema, categories: &BTreeMap<String, Category>,
         missing_now: share_now(NULL_CATEGORY),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Schema;
+
+    fn column(values: &[f64]) -> ColumnSchema {
+        let mut column = Schema::plain(&["x".to_owned()]).columns.remove(0);
+        column.statistics = Statistics::of(&Floats::from(values.to_vec()));
+        column
+    }
+
+    fn drift_of(before: &[f64], now: &[f64]) -> Drift {
+        of_numbers(&column(before), 0, &Floats::from(now.to_vec()), before.len())
+    }
+
+    fn hundred() -> Vec<f64> {
+        (1..=100).map(f64::from).collect()
+    }
+
+    #[test]
+    fn the_same_rows_have_not_drifted() {
+        let drift = drift_of(&hundred(), &hundred());
+        assert!(drift.psi.abs() < 1e-12 && drift.ks < 1e-12, "{drift:?}");
+        assert_eq!(drift.in_words(), "stable");
+    }
+
+    #[test]
+    fn the_index_and_the_distance_follow_their_definitions() {
+        // Twenty bins of 5 %; of the new rows, half lie in the first ten bins' first, half above all of training's.
+        let now: Vec<f64> = (0..100).map(|i| if i < 50 { 1.0 } else { 1000.0 }).collect();
+        let drift = drift_of(&hundred(), &now);
+        let term = |old: f64, new: f64| (new - old) * (new / old).ln();
+        let expected = 2.0 * term(0.05, 0.5) + 18.0 * term(0.05, LEAST_SHARE);
+        assert!((drift.psi - expected).abs() < 1e-9, "{drift:?} is not {expected}");
+        // At the first ventile, half of the new rows against 5 % of the old; at the last, half against 95 %.
+        assert!((drift.ks - 0.45).abs() < 1e-12, "{drift:?}");
+        assert_eq!(drift.in_words(), "large");
+    }
+
+    #[test]
+    fn few_distinct_values_are_compared_exactly() {
+        let before: Vec<f64> = (0..100).map(|i| f64::from(i % 100 < 30)).collect();
+        let now: Vec<f64> = (0..100).map(|i| f64::from(i % 100 < 60)).collect();
+        let drift = drift_of(&before, &now);
+        let term = |old: f64, new: f64| (new - old) * (new / old).ln();
+        assert!((drift.psi - term(0.7, 0.4) - term(0.3, 0.6)).abs() < 1e-9, "{drift:?}");
+        assert!((drift.ks - 0.3).abs() < 1e-12, "{drift:?}");
+    }
+
+    #[test]
+    fn missing_values_are_a_bin_of_their_own() {
+        let now: Vec<f64> = (1..=100).map(|i| if i % 2 == 0 { f64::NAN } else { f64::from(i) }).collect();
+        let drift = drift_of(&hundred(), &now);
+        assert_eq!((drift.missing_before, drift.missing_now, drift.in_words()), (0.0, 0.5, "large"));
+        assert!(drift.ks < 0.02, "those that are there have not changed: {drift:?}");
+    }
+
+    #[test]
+    fn without_stored_statistics_nothing_is_known() {
+        let column = Schema::plain(&["x".to_owned()]).columns.remove(0);
+        let drift = of_numbers(&column, 0, &Floats::from(hundred()), 0);
+        assert!(drift.psi.is_nan() && drift.in_words() == "unknown", "{drift:?}");
+    }
+}

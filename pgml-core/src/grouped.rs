@@ -138,7 +138,7 @@ impl Grouped {
     fn model_for(&self, code: f64) -> Result<&dyn Model> {
         let known = (code >= 0.0 && code.fract() == 0.0).then(|| self.models.get(&(code as u32))).flatten();
         known.map(Box::as_ref).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidData, "there is no model for the group of this row")
+            Error::new(ErrorKind::NotFound, "there is no model for the group of this row")
                 .with_hint("train again on rows of all groups; a group needs rows enough to be learnt from alone")
         })
     }

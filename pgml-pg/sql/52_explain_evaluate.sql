@@ -89,18 +89,29 @@ AS 'MODULE_PATHNAME', 'predicts_labels_wrapper';
 COMMENT ON FUNCTION pgml.predicts_labels IS
 'Tells whether a project''s deployed model predicts classes, which pgml.predict_label names.';
 
-CREATE FUNCTION pgml.predict_table(project_name text, relation_name text)
+CREATE FUNCTION pgml.predict_quoted(project_name text, quoted_relation text)
 RETURNS TABLE (input jsonb, prediction text)
 LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED
-AS $predict_table$
+SET search_path = pg_catalog, pg_temp
+AS $predict_quoted$
 BEGIN
-    RETURN QUERY EXECUTE pg_catalog.format(
+    RETURN QUERY EXECUTE format(
         CASE WHEN pgml.predicts_labels(project_name)
-            THEN 'SELECT pg_catalog.to_jsonb(r), pgml.predict_label($1, r) FROM %s AS r'
-            ELSE 'SELECT pg_catalog.to_jsonb(r), pgml.predict($1, r)::pg_catalog.text FROM %s AS r'
-        END, pgml.quoted_relation(relation_name)) USING project_name;
+            THEN 'SELECT to_jsonb(r), pgml.predict_label($1, r) FROM %s AS r'
+            ELSE 'SELECT to_jsonb(r), pgml.predict($1, r)::text FROM %s AS r'
+        END, quoted_relation) USING project_name;
 END
-$predict_table$;
+$predict_quoted$;
+COMMENT ON FUNCTION pgml.predict_quoted IS
+'Predicts every row of a relation whose name is quoted for SQL; call pgml.predict_table instead.';
+
+-- The name is looked for under the caller's search path, the rest is done under a fixed one.
+CREATE FUNCTION pgml.predict_table(project_name text, relation_name text)
+RETURNS TABLE (input jsonb, prediction text)
+LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
+BEGIN ATOMIC
+    SELECT p.input, p.prediction FROM pgml.predict_quoted(project_name, pgml.quoted_relation(relation_name)) AS p;
+END;
 COMMENT ON FUNCTION pgml.predict_table(text, text) IS
 'Predicts every row of a table or view by column name: the row as JSON, and the prediction, classes by their label.
 
@@ -109,21 +120,20 @@ To get the row''s own columns, name the row type: SELECT (input).*, prediction F
 CREATE FUNCTION pgml.predict_table(project_name text, relation anyelement, OUT input anyelement, OUT prediction text)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
 AS $predict_table$
 DECLARE
-    relation_oid CONSTANT oid := (
-        SELECT t.typrelid FROM pg_catalog.pg_type AS t
-         WHERE t.oid OPERATOR(pg_catalog.=) pg_catalog.pg_typeof(relation)::pg_catalog.oid);
+    relation_oid CONSTANT oid := (SELECT t.typrelid FROM pg_type AS t WHERE t.oid = pg_typeof(relation)::oid);
 BEGIN
-    IF relation_oid OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN
-        RAISE EXCEPTION 'pgml.predict_table takes the name of a relation or a row of it, not a value of type %', pg_catalog.pg_typeof(relation)
+    IF relation_oid = 0 THEN
+        RAISE EXCEPTION 'pgml.predict_table takes the name of a relation or a row of it, not a value of type %', pg_typeof(relation)
             USING ERRCODE = 'datatype_mismatch', HINT = 'write NULL::my_table to predict all rows of my_table';
     END IF;
-    RETURN QUERY EXECUTE pg_catalog.format(
+    RETURN QUERY EXECUTE format(
         CASE WHEN pgml.predicts_labels(project_name)
             THEN 'SELECT r, pgml.predict_label($1, r) FROM %s AS r'
-            ELSE 'SELECT r, pgml.predict($1, r)::pg_catalog.text FROM %s AS r'
-        END, relation_oid::pg_catalog.regclass) USING project_name;
+            ELSE 'SELECT r, pgml.predict($1, r)::text FROM %s AS r'
+        END, relation_oid::regclass) USING project_name;
 END
 $predict_table$;
 COMMENT ON FUNCTION pgml.predict_table(text, anyelement) IS

@@ -43,3 +43,7 @@ $$;
 ALTER TYPE pgml.algorithm RENAME TO algorithm_of_2_10;
 ALTER TYPE pgml.task RENAME TO task_of_2_10;
 ALTER TYPE pgml.runtime RENAME TO runtime_of_2_10;
+
+-- The list of searches has grown.
+ALTER TYPE pgml.search ADD VALUE IF NOT EXISTS 'halving';
+ALTER TYPE pgml.search ADD VALUE IF NOT EXISTS 'tpe';

@@ -28,19 +28,23 @@ type ExplanationRows = TableIterator<
 >;
 
 fn explain(model: &Rc<Loaded>, input: &Input<'_>, top_k: Option<i32>) -> Result<ExplanationRows> {
-    let most = match top_k {
-        None => usize::MAX,
-        Some(k) => usize::try_from(k).ok().filter(|k| *k > 0).ok_or_else(|| {
+    let most = top_k.map(|k| {
+        usize::try_from(k).ok().filter(|k| *k > 0).ok_or_else(|| {
             Error::new(ErrorKind::InvalidParameter, format!("top_k is {k}, but must be at least 1"))
                 .with_hint("leave it out to see every feature")
-        })?,
-    };
+        })
+    });
+    let most = most.transpose()?;
     let explanation = with_features(model, input, |raw, _| {
         features::expect_one_row(raw.len(), model)?;
         explain::explain(&model.predictor, raw, &interruptible())
     })?;
     let class = model.predictor.labels().and_then(|labels| labels.names.get(explanation.output).cloned());
-    let Explanation { base, prediction, unit, contributions, .. } = explanation.largest(most);
+    let shown = match most {
+        Some(most) => explanation.largest(most),
+        None => explanation,
+    };
+    let Explanation { base, prediction, unit, contributions, .. } = shown;
     Ok(TableIterator::new(contributions.into_iter().map(move |c| {
         (TextOut(c.feature), c.value.map(TextOut), c.amount, base, prediction, unit.into(), class.clone().map(TextOut))
     })))

@@ -1,5 +1,6 @@
 //! What is measured: one file per kind of work.
 
+mod algorithms;
 mod embedding;
 mod embedding_in_sql;
 mod forest;
@@ -29,6 +30,7 @@ pub const WORKS: &[Work] = &[
     Work { name: "table", what: "predictions of a whole table, against XGBoost", measure: whole_table::measure },
     Work { name: "train", what: "training XGBoost: time and memory", measure: training::measure },
     Work { name: "forest", what: "random forest, against scikit-learn", measure: forest::measure },
+    Work { name: "algorithms", what: "every algorithm, against its original", measure: algorithms::measure },
     Work { name: "embed", what: "embeddings, against onnxruntime and PyTorch", measure: embedding::measure },
     Work { name: "threads", what: "two threads, idle and beside a neighbour", measure: threads::measure },
 ];
