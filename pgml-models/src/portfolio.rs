@@ -30,17 +30,19 @@ type Entry = (&'static str, fn() -> Value);
 
 const SUPERVISED: &[Entry] = &[
     ("linear", || json!({})),
-    ("lightgbm", || json!({})),
+    ("hist_gradient_boosting", || json!({})),
     ("random_forest", || json!({})),
-    ("xgboost", || json!({"learning_rate": 0.1, "n_estimators": 200, "max_depth": 6, "subsample": 0.8})),
-    ("ridge", || json!({"alpha": 10.0})),
+    ("catboost", || json!({"iterations": 300})),
     (
         "lightgbm",
         || json!({"learning_rate": 0.03, "n_estimators": 500, "num_leaves": 15, "subsample": 0.8, "subsample_freq": 1}),
     ),
+    ("xgboost", || json!({"learning_rate": 0.1, "n_estimators": 200, "subsample": 0.8, "colsample_bytree": 0.7})),
+    ("extra_trees", || json!({})),
+    ("ridge", || json!({"alpha": 10.0})),
     ("random_forest", || json!({"n_estimators": 300, "min_samples_leaf": 3})),
-    ("xgboost", || json!({"learning_rate": 0.05, "n_estimators": 400, "max_depth": 4, "colsample_bytree": 0.7})),
     ("svm", || json!({})),
+    ("catboost", || json!({"iterations": 1000})),
 ];
 
 #[cfg(test)]
