@@ -41,6 +41,6 @@ fn in_the_same_order_of_rows_coefficients_equal_scikit_learn() {
 #[test]
 fn scores_of_ten_seeds_equal_scikit_learn() {
     for case in cases("sgd").into_iter().filter(|case| case.expected.contains_key("scores")) {
-        scores_agree(&case);
+        scores_agree(&case, "scores");
     }
 }

@@ -38,7 +38,7 @@ pub fn minimise(objective: &Objective, params: &mut Vec<f64>, tol: f64, max_iter
 
 fn direction(objective: &Objective, params: &[f64], gradient: &[f64], hessian: &[f64], run: &Run) -> Result<Vec<f64>> {
     if objective.l1.iter().any(|l1| *l1 > 0.0) {
-        return coordinate_descent(objective, params, gradient, hessian, run);
+        return coordinate_descent(params, gradient, hessian, &objective.l1, run);
     }
     let n = gradient.len();
     let largest = (0..n).map(|j| hessian[j * n + j]).fold(f64::MIN_POSITIVE, f64::max);
@@ -60,11 +60,11 @@ fn direction(objective: &Objective, params: &[f64], gradient: &[f64], hessian: &
 }
 
 /// Minimises `gᵀ δ + ½ δᵀ H δ + Σ l1 |w + δ|` one coordinate at a time.
-fn coordinate_descent(
-    objective: &Objective,
+pub(super) fn coordinate_descent(
     params: &[f64],
     gradient: &[f64],
     hessian: &[f64],
+    l1: &[f64],
     run: &Run,
 ) -> Result<Vec<f64>> {
     let n = gradient.len();
@@ -79,7 +79,7 @@ fn coordinate_descent(
             if curvature <= 0.0 {
                 continue;
             }
-            let (at, l1) = (params[j] + delta[j], objective.l1[j]);
+            let (at, l1) = (params[j] + delta[j], l1[j]);
             let wanted = at - slope[j] / curvature;
             let next = wanted.signum() * (wanted.abs() - l1 / curvature).max(0.0);
             let step = next - at;

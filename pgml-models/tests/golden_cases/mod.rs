@@ -175,8 +175,8 @@ pub fn assert_close(what: &str, ours: &[f64], reference: &[f64], relative: f64, 
 }
 
 /// Fails when the mean score of ten seeds, learnt from even rows and measured on odd ones, differs from the reference's
-/// `scores` by more than three standard errors of the difference.
-pub fn scores_agree(case: &Case) {
+/// (`expected[key]`) by more than three standard errors of the difference.
+pub fn scores_agree(case: &Case, key: &str) {
     let n = case.data.n_rows() as u32;
     let part = |first: u32| case.data.select(&(first..n).step_by(2).collect::<Vec<u32>>());
     let (learn, judge) = (part(0), part(1));
@@ -195,7 +195,7 @@ pub fn scores_agree(case: &Case) {
         }
     };
     let ours: Vec<f64> = (0..10).map(score).collect();
-    let ((mean, error), (reference, its_error)) = (moments(&ours), moments(&numbers(&case.expected["scores"])));
+    let ((mean, error), (reference, its_error)) = (moments(&ours), moments(&numbers(&case.expected[key])));
     let allowed = 3.0 * error.hypot(its_error) + 1e-12;
     println!("{}: {mean:.4} ± {error:.4}, reference {reference:.4} ± {its_error:.4}", case.name);
     assert!((mean - reference).abs() <= allowed, "{}: {ours:?} has mean {mean}, not {reference}", case.name);
