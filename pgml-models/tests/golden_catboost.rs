@@ -214,6 +214,10 @@ fn parameters_of_categories_and_of_watched_rows_act() {
     ] {
         assert_ne!(stored(with(extra.clone(), &base), &watched), stored(base.clone(), &watched), "{extra}");
     }
+    let unwatched = serde_json::json!({"use_best_model": true});
+    let algorithm = pgml_models::algorithm("catboost").expect("registered");
+    let given = unwatched.as_object().expect("an object");
+    assert!(algorithm.fit(given, &rows, pgml_core::Task::Regression, &Run::new()).is_err(), "nothing to watch");
     let stopped = serde_json::json!({"iterations": 300, "learning_rate": 0.5, "early_stopping_rounds": 5});
     let all = with(serde_json::json!({"use_best_model": false}), &stopped);
     let n_trees = |given: Value| stored(given, &watched).array::<u8>("tree_depths").expect("stored").len();

@@ -86,6 +86,13 @@ impl Settings {
             (None, Some(_)) => Some(20),
             (None, None) => None,
         };
+        let asks = params.od_type.is_some() || params.use_best_model == Some(true);
+        if asks && params.early_stopping_rounds.is_none() && data.validation().is_none() {
+            bail!(
+                InvalidParameter,
+                "od_type and use_best_model of catboost need rows to watch; early_stopping_rounds sets some aside"
+            );
+        }
         let use_best = params.use_best_model.unwrap_or(patience.is_some()) && data.validation().is_some();
         let from_average = params.boost_from_average.unwrap_or(loss.starts_from_average());
         if from_average && loss == Loss::MultiClass {
