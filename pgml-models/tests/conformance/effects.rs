@@ -154,7 +154,7 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("mlp", "learning_rate", json!({"solver": "sgd"}), json!("invscaling")),
         ("mlp", "max_fun", json!({"solver": "lbfgs"}), json!(5)),
         ("mlp", "momentum", json!({"solver": "sgd"}), json!(0.5)),
-        ("mlp", "n_iter_no_change", json!({"tol": 0.1}), json!(1)),
+        ("mlp", "n_iter_no_change", json!({"tol": 1.0, "max_iter": 40}), json!(2)),
         ("mlp", "nesterovs_momentum", json!({"solver": "sgd"}), json!(false)),
         ("mlp", "power_t", json!({"solver": "sgd", "learning_rate": "invscaling"}), json!(0.1)),
         ("mlp", "tol", json!({"n_iter_no_change": 1}), json!(0.5)),
