@@ -1,4 +1,5 @@
-//! One model per group: a column tells which of several models, all of one algorithm, answers for a row.
+//! One model per group: a column tells which of several models, all of one algorithm, answers for a row. Rows of groups
+//! without a model of their own are answered by one of all rows.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +17,15 @@ pub struct Grouped {
     feature: usize,
     n_features: usize,
     models: BTreeMap<u32, Box<dyn Model>>,
+    /// Of all rows, for groups without a model.
+    all: Box<dyn Model>,
 }
 
-/// Fits a model for each group of rows: those of one category of the feature `feature`, which the models do not see. Groups
-/// that cannot be learnt from alone are left out, with a warning.
+/// Fits a model for each group of rows: those of one category of the feature `feature`, which the models do not see; and one
+/// for all rows, which answers for groups that are new or that cannot be learnt from alone.
 ///
 /// # Errors
-/// When no group can be learnt from, with the first one's reason; for any other failure of a fit; on cancel.
+/// When a fit fails, but for groups that have too few rows or classes; on cancel.
 pub fn fit(
     algorithm: &dyn Algorithm,
     params: &Map<String, Value>,
@@ -39,27 +42,30 @@ pub fn fit(
         rows.entry(code as u32).or_default().push(row as u32);
     }
     let total = rows.len() as u64;
-    let (mut models, mut refused) = (BTreeMap::new(), None);
+    let all = algorithm.fit(params, &data.clone().without_feature(feature)?, task, run)?;
+    let (mut models, mut refused) = (BTreeMap::new(), 0);
     for (done, (code, rows)) in rows.into_iter().enumerate() {
         run.check()?;
         run.progress("groups", done as u64, total);
         let of_group = data.select(&rows).without_feature(feature)?;
         match algorithm.fit_owned(params, of_group, task, run) {
             Ok(model) => drop(models.insert(code, model)),
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                run.warn(&format!("group number {code} of {} rows gets no model: {}", rows.len(), error.message()));
-                refused.get_or_insert(error);
-            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => refused += 1,
             Err(error) => return Err(error),
         }
     }
-    match (models.is_empty(), refused) {
-        (true, Some(error)) => Err(error),
-        _ => Ok(Grouped { feature, n_features: data.n_features(), models }),
+    if refused > 0 {
+        run.warn(&format!(
+            "{refused} of {total} groups cannot be learnt from alone: the model of all rows answers for them"
+        ));
     }
+    let grouped = Grouped { feature, n_features: data.n_features(), models, all };
+    grouped.expect_same_shapes()?;
+    Ok(grouped)
 }
 
 const MARK: &str = "grouped_by";
+const ALL: &str = "all.";
 
 /// Whether stored parts are those of [`Grouped`].
 #[must_use]
@@ -80,31 +86,35 @@ impl Grouped {
         let feature: usize = parts.meta(MARK)?;
         let codes = parts.array::<u32>("groups")?;
         let mut models: BTreeMap<u32, Box<dyn Model>> = BTreeMap::new();
-        for code in codes {
-            let prefix = prefix(*code);
-            let plain = |name: &String| name.strip_prefix(&prefix).map(str::to_owned);
-            let of_group = Parts {
+        let of = |prefix: &str| {
+            let plain = |name: &String| name.strip_prefix(prefix).map(str::to_owned);
+            decode(&Parts {
                 arrays: parts.arrays.iter().filter_map(|(name, a)| Some((plain(name)?, a.clone()))).collect(),
                 meta: parts.meta.iter().filter_map(|(name, v)| Some((plain(name)?, v.clone()))).collect(),
-            };
-            models.insert(*code, decode(&of_group)?);
-        }
-        let Some(first) = models.values().next() else { bail!(Corrupted, "a stored model of no groups") };
-        let (width, outputs) = (first.n_features(), first.n_outputs());
-        let shapes = |model: &dyn Model| {
-            (model.classifier().map(|c| c.n_classes()), model.transformer().map(|t| t.n_components()))
+            })
         };
-        let same = models.values().all(|m| {
-            m.n_features() == width && m.n_outputs() == outputs && shapes(m.as_ref()) == shapes(first.as_ref())
-        });
-        if !same || feature > width || models.len() != codes.len() {
+        for code in codes {
+            models.insert(*code, of(&prefix(*code))?);
+        }
+        let all = of(ALL)?;
+        if feature > all.n_features() || models.len() != codes.len() {
             bail!(Corrupted, "the stored models of {} groups do not fit together", codes.len());
         }
-        Ok(Self { feature, n_features: width + 1, models })
+        let grouped = Self { feature, n_features: all.n_features() + 1, models, all };
+        grouped.expect_same_shapes()?;
+        Ok(grouped)
     }
 
-    fn any(&self) -> Option<&dyn Model> {
-        self.models.values().next().map(Box::as_ref)
+    fn expect_same_shapes(&self) -> Result<()> {
+        let shape = |model: &dyn Model| {
+            let n_classes = model.classifier().map(|c| c.n_classes());
+            (model.n_features(), model.n_outputs(), n_classes, model.transformer().map(|t| t.n_components()))
+        };
+        let expected = shape(self.all.as_ref());
+        if self.models.values().any(|model| shape(model.as_ref()) != expected) {
+            bail!(Corrupted, "the models of {} groups differ in what they take or give", self.models.len());
+        }
+        Ok(())
     }
 
     /// Calls `each` with the rows of one group after another that stand together, without the feature that tells the group,
@@ -122,7 +132,7 @@ impl Grouped {
         let same = |a: &&[f64], b: &&[f64]| a[self.feature] == b[self.feature];
         let all: Vec<&[f64]> = rows.rows().collect();
         for run in all.chunk_by(same) {
-            let model = self.model_for(run[0][self.feature])?;
+            let model = self.model_for(run[0][self.feature]);
             buffer.clear();
             for row in run {
                 buffer.extend_from_slice(&row[..self.feature]);
@@ -135,12 +145,9 @@ impl Grouped {
         Ok(())
     }
 
-    fn model_for(&self, code: f64) -> Result<&dyn Model> {
+    fn model_for(&self, code: f64) -> &dyn Model {
         let known = (code >= 0.0 && code.fract() == 0.0).then(|| self.models.get(&(code as u32))).flatten();
-        known.map(Box::as_ref).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "there is no model for the group of this row")
-                .with_hint("train again on rows of all groups; a group needs rows enough to be learnt from alone")
-        })
+        known.unwrap_or(&self.all).as_ref()
     }
 }
 
@@ -150,7 +157,7 @@ impl Model for Grouped {
     }
 
     fn n_outputs(&self) -> usize {
-        self.any().map_or(1, Model::n_outputs)
+        self.all.n_outputs()
     }
 
     fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
@@ -160,8 +167,9 @@ impl Model for Grouped {
     fn encode(&self) -> Result<Parts> {
         let codes: Vec<u32> = self.models.keys().copied().collect();
         let mut all = Parts::new().with("groups", codes).with_meta(MARK, &self.feature)?;
-        for (code, model) in &self.models {
-            let (prefix, parts) = (prefix(*code), model.encode()?);
+        let named = self.models.iter().map(|(code, model)| (prefix(*code), model));
+        for (prefix, model) in named.chain([(ALL.to_owned(), &self.all)]) {
+            let parts = model.encode()?;
             all.arrays.extend(parts.arrays.into_iter().map(|(name, array)| (format!("{prefix}{name}"), array)));
             all.meta.extend(parts.meta.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value)));
         }
@@ -169,23 +177,23 @@ impl Model for Grouped {
     }
 
     fn bytes(&self) -> usize {
-        self.models.values().map(|model| model.bytes()).sum()
+        self.models.values().chain([&self.all]).map(|model| model.bytes()).sum()
     }
 
     fn classifier(&self) -> Option<&dyn Classifier> {
-        self.any().and_then(Model::classifier).map(|_| self as &dyn Classifier)
+        self.all.classifier().map(|_| self as &dyn Classifier)
     }
 
     fn transformer(&self) -> Option<&dyn Transform> {
-        self.any().and_then(Model::transformer).map(|_| self as &dyn Transform)
+        self.all.transformer().map(|_| self as &dyn Transform)
     }
 
     fn anomaly_detector(&self) -> Option<&dyn AnomalyDetector> {
-        self.any().and_then(Model::anomaly_detector).map(|_| self as &dyn AnomalyDetector)
+        self.all.anomaly_detector().map(|_| self as &dyn AnomalyDetector)
     }
 
     fn explainer(&self) -> Option<&dyn Explain> {
-        self.any().and_then(Model::explainer).map(|_| self as &dyn Explain)
+        self.all.explainer().map(|_| self as &dyn Explain)
     }
 }
 
@@ -196,7 +204,7 @@ fn lacking<T>(capability: Option<T>) -> Result<T> {
 
 impl Classifier for Grouped {
     fn n_classes(&self) -> usize {
-        self.any().and_then(Model::classifier).map_or(0, |classifier| classifier.n_classes())
+        self.all.classifier().map_or(0, |classifier| classifier.n_classes())
     }
 
     fn predict_proba_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
@@ -208,7 +216,7 @@ impl Classifier for Grouped {
 
 impl Transform for Grouped {
     fn n_components(&self) -> usize {
-        self.any().and_then(Model::transformer).map_or(0, |transformer| transformer.n_components())
+        self.all.transformer().map_or(0, |transformer| transformer.n_components())
     }
 
     fn transform_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
@@ -226,7 +234,7 @@ impl AnomalyDetector for Grouped {
 
 impl Explain for Grouped {
     fn unit(&self) -> &'static str {
-        self.any().and_then(Model::explainer).map_or("value", |explainer| explainer.unit())
+        self.all.explainer().map_or("value", |explainer| explainer.unit())
     }
 
     /// The group itself adds nothing: the row is explained by the model of its group.
@@ -240,7 +248,7 @@ impl Explain for Grouped {
     ) -> Result<f64> {
         let without = |row: &[f64]| [&row[..self.feature], &row[self.feature + 1..]].concat();
         let mut amounts = vec![0.0; self.n_features - 1];
-        let explainer = lacking(self.model_for(row[self.feature])?.explainer())?;
+        let explainer = lacking(self.model_for(row[self.feature]).explainer())?;
         let base = explainer.explain_row(&without(row), &without(typical), output, &mut amounts, run)?;
         amounts.insert(self.feature, 0.0);
         contributions.copy_from_slice(&amounts);

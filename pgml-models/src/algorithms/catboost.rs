@@ -8,6 +8,7 @@ mod columns;
 mod ctr;
 mod ctr_info;
 mod data;
+mod explain;
 mod fold;
 mod forest;
 mod grow;

@@ -159,12 +159,12 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
             }
             for side in [1, 0] {
                 let through = shares[side as usize];
-                // Without rows and not the row's own way: nothing from there counts.
-                if through == 0.0 && (own != side || known == 0.0) {
+                let (unknown, known) = (unknown * through, if own == side { known } else { 0.0 });
+                // No training row comes there, nor does this one: nothing from there counts.
+                if unknown == 0.0 && known == 0.0 {
                     continue;
                 }
-                let known = if own == side { known } else { 0.0 };
-                let asked = Asked { feature: node.feature, unknown: unknown * through, known, weight: 0.0 };
+                let asked = Asked { feature: node.feature, unknown, known, weight: 0.0 };
                 stack.push((node.left + side, path.clone(), share * through, asked));
             }
         }
@@ -302,6 +302,33 @@ mod tests {
                 assert!((ours - definition).abs() < 1e-10, "case {case}: {ours} is not {definition}");
             }
         }
+    }
+
+    #[test]
+    fn nodes_that_no_training_row_came_to_are_no_trouble() {
+        // Both questions are of one feature; no training row is on the right, where this one goes twice.
+        let split = |threshold, left, right| SourceNode::Split {
+            feature: 0,
+            test: Test::AtMost(threshold),
+            missing_left: true,
+            left,
+            right,
+        };
+        let tree = SourceTree {
+            nodes: vec![
+                split(0.0, 1, 2),
+                SourceNode::Leaf(0),
+                split(1.0, 3, 4),
+                SourceNode::Leaf(1),
+                SourceNode::Leaf(2),
+            ],
+            values: vec![1.0, 5.0, 7.0],
+            output: 0,
+            covers: vec![4.0, 4.0, 0.0, 0.0, 0.0],
+        };
+        let mut contributions = [0.0; 2];
+        let base = forest(&[tree], 2).explain(&[2.0, 0.0], 0, &mut contributions, &Run::new()).expect("weights");
+        assert_eq!((base, contributions), (1.0, [6.0, 0.0]));
     }
 
     #[test]

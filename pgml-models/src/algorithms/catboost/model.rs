@@ -1,7 +1,7 @@
 //! A trained CatBoost model, predicting from plain arrays.
 
 use pgml_core::estimator::expect_shape;
-use pgml_core::{Classifier, MatrixRef, Model, Parts, Result};
+use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result};
 
 use super::columns::Columns;
 use super::forest::Forest;
@@ -89,6 +89,11 @@ impl Model for CatboostModel {
 
     fn classifier(&self) -> Option<&dyn Classifier> {
         (self.n_classes > 0).then_some(self)
+    }
+
+    fn explainer(&self) -> Option<&dyn Explain> {
+        // A model of no splits asks no column.
+        (self.columns.len() > 0).then_some(self)
     }
 
     fn own_metrics(&self) -> Vec<(&'static str, f64)> {
