@@ -96,11 +96,11 @@ fn source_tree(columns: &[u32], bins: &[u8], values: &[f64], covers: &[f64]) -> 
         let first_below = (2_u32 << level) - 1;
         for answers in 0..1_usize << level {
             tree.covers.push(covers.iter().skip(answers).step_by(1 << level).sum::<f64>() as f32);
-            tree.nodes.push(match columns.get(level) {
+            tree.nodes.push(match columns.get(level).zip(bins.get(level)) {
                 None => SourceNode::Leaf(answers as u32),
-                Some(column) => SourceNode::Split {
+                Some((column, bin)) => SourceNode::Split {
                     feature: *column,
-                    test: Test::AtMost(f32::from(bins[level])),
+                    test: Test::AtMost(f32::from(*bin)),
                     missing_left: true,
                     left: first_below + answers as u32,
                     right: first_below + (answers | 1 << level) as u32,
