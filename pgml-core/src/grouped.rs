@@ -86,13 +86,7 @@ impl Grouped {
         let feature: usize = parts.meta(MARK)?;
         let codes = parts.array::<u32>("groups")?;
         let mut models: BTreeMap<u32, Box<dyn Model>> = BTreeMap::new();
-        let of = |prefix: &str| {
-            let plain = |name: &String| name.strip_prefix(prefix).map(str::to_owned);
-            decode(&Parts {
-                arrays: parts.arrays.iter().filter_map(|(name, a)| Some((plain(name)?, a.clone()))).collect(),
-                meta: parts.meta.iter().filter_map(|(name, v)| Some((plain(name)?, v.clone()))).collect(),
-            })
-        };
+        let of = |prefix: &str| decode(&parts.nested(prefix));
         for code in codes {
             models.insert(*code, of(&prefix(*code))?);
         }
@@ -169,9 +163,7 @@ impl Model for Grouped {
         let mut all = Parts::new().with("groups", codes).with_meta(MARK, &self.feature)?;
         let named = self.models.iter().map(|(code, model)| (prefix(*code), model));
         for (prefix, model) in named.chain([(ALL.to_owned(), &self.all)]) {
-            let parts = model.encode()?;
-            all.arrays.extend(parts.arrays.into_iter().map(|(name, array)| (format!("{prefix}{name}"), array)));
-            all.meta.extend(parts.meta.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value)));
+            all = all.with_nested(&prefix, model.encode()?);
         }
         Ok(all)
     }

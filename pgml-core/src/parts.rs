@@ -129,6 +129,25 @@ impl Parts {
         Ok(self)
     }
 
+    /// Adds the parts of a model within this one: all their names with `prefix` before them.
+    #[must_use]
+    pub fn with_nested(mut self, prefix: &str, parts: Self) -> Self {
+        self.arrays.extend(parts.arrays.into_iter().map(|(name, array)| (format!("{prefix}{name}"), array)));
+        self.meta.extend(parts.meta.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value)));
+        self
+    }
+
+    /// The parts that [`Parts::with_nested`] added, under their own names.
+    #[must_use]
+    pub fn nested(&self, prefix: &str) -> Self {
+        let own = |name: &String| name.strip_prefix(prefix).map(str::to_owned);
+        // Arrays are in the order of their names, so those of one model stand together.
+        let arrays =
+            self.arrays.range(prefix.to_owned()..).map_while(|(name, array)| Some((own(name)?, array.clone())));
+        let meta = self.meta.iter().filter_map(|(name, value)| Some((own(name)?, value.clone())));
+        Self { arrays: arrays.collect(), meta: meta.collect() }
+    }
+
     /// The array `name`, whatever its shape.
     ///
     /// # Errors
@@ -196,6 +215,15 @@ mod tests {
         let parts = Parts::new().with("coef", vec![1.0_f64, 2.0]).with_meta("classes", &3_usize).expect("JSON");
         assert_eq!(parts.array::<f64>("coef"), Ok(&[1.0, 2.0][..]));
         assert_eq!(parts.meta::<usize>("classes"), Ok(3));
+    }
+
+    #[test]
+    fn models_within_a_model_keep_apart() {
+        let one = Parts::new().with("coef", vec![1.0_f64]).with_meta("n", &1).expect("JSON");
+        let two = Parts::new().with("coef", vec![2.0_f64]).with("more", vec![3_u32]);
+        let all = Parts::new().with("m", vec![0_u8]).with_nested("m1.", one.clone()).with_nested("m10.", two.clone());
+        assert_eq!((all.nested("m1."), all.nested("m10.")), (one, two));
+        assert_eq!(all.nested("m2."), Parts::new());
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl<M: Model> PerTarget<M> {
         if !(2..=MAX_TARGETS).contains(&n_targets) {
             bail!(Corrupted, "a stored model of {n_targets} targets");
         }
-        let models: Vec<M> = (0..n_targets).map(|t| decode(&of_target(parts, t))).collect::<Result<_>>()?;
+        let models: Vec<M> = (0..n_targets).map(|t| decode(&parts.nested(&prefix(t)))).collect::<Result<_>>()?;
         if models.iter().any(|m| m.n_features() != models[0].n_features() || m.n_outputs() != 1) {
             bail!(Corrupted, "the stored models of {n_targets} targets do not take the same features");
         }
@@ -59,16 +59,6 @@ impl<M: Model> PerTarget<M> {
 
 fn prefix(target: usize) -> String {
     format!("target{target}.")
-}
-
-/// The parts of one target, under the names that its model knows.
-fn of_target(parts: &Parts, target: usize) -> Parts {
-    let prefix = prefix(target);
-    let plain = |name: &String| name.strip_prefix(&prefix).map(str::to_owned);
-    Parts {
-        arrays: parts.arrays.iter().filter_map(|(name, array)| Some((plain(name)?, array.clone()))).collect(),
-        meta: parts.meta.iter().filter_map(|(name, value)| Some((plain(name)?, value.clone()))).collect(),
-    }
 }
 
 impl<M: Model> Model for PerTarget<M> {
@@ -105,9 +95,7 @@ impl<M: Model> Model for PerTarget<M> {
         }
         let mut all = Parts::new().with_meta("n_targets", &self.models.len())?;
         for (t, model) in self.models.iter().enumerate() {
-            let (prefix, parts) = (prefix(t), model.encode()?);
-            all.arrays.extend(parts.arrays.into_iter().map(|(name, array)| (format!("{prefix}{name}"), array)));
-            all.meta.extend(parts.meta.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value)));
+            all = all.with_nested(&prefix(t), model.encode()?);
         }
         Ok(all)
     }

@@ -48,15 +48,7 @@ pub fn halve(
             trials[*candidate] = of_round;
         }
         if round + 1 < shares.len() {
-            let score = |candidate: &usize| mean(&trials[*candidate], |t| t.score);
-            let order =
-                |a: &usize, b: &usize| match (judge.is_better(score(a), score(b)), judge.is_better(score(b), score(a)))
-                {
-                    (true, _) => std::cmp::Ordering::Less,
-                    (_, true) => std::cmp::Ordering::Greater,
-                    _ => a.cmp(b),
-                };
-            survivors.sort_by(order);
+            survivors = judge.by_score(survivors, |candidate| mean(&trials[candidate], |t| t.score));
             survivors.truncate(survivors.len().div_ceil(FACTOR));
         }
     }

@@ -67,12 +67,7 @@ fn promising(
     judge: &Judge<'_>,
     rng: &mut Rng,
 ) -> Map<String, Value> {
-    let mut order: Vec<usize> = (0..tried.len()).collect();
-    order.sort_by(|a, b| match (judge.is_better(scores[*a], scores[*b]), judge.is_better(scores[*b], scores[*a])) {
-        (true, _) => std::cmp::Ordering::Less,
-        (_, true) => std::cmp::Ordering::Greater,
-        _ => a.cmp(b),
-    });
+    let order = judge.by_score((0..tried.len()).collect(), |candidate| scores[candidate]);
     let n_good = ((GOOD_SHARE * tried.len() as f64).ceil() as usize).max(1);
     let (good, others) = order.split_at(n_good);
     let value = |axis: &Axis| {

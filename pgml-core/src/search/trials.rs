@@ -65,6 +65,15 @@ impl<'a> Judge<'a> {
         !a.is_nan() && (b.is_nan() || if self.higher_is_better { a > b } else { a < b })
     }
 
+    /// The order of candidates by their scores, the best first and equals by their number.
+    pub fn by_score(&self, mut candidates: Vec<usize>, score: impl Fn(usize) -> f64) -> Vec<usize> {
+        candidates.sort_by(|a, b| {
+            let (of_a, of_b) = (score(*a), score(*b));
+            self.is_better(of_b, of_a).cmp(&self.is_better(of_a, of_b)).then(a.cmp(b))
+        });
+        candidates
+    }
+
     /// The position of the best mean, the first of equals.
     ///
     /// # Errors
