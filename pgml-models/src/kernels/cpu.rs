@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 pub enum Level {
     /// Plain Rust, written so that the compiler vectorises it (SSE2, NEON).
     Portable,
-    /// AVX2 with FMA: 8 floats at once.
+    /// AVX2 with FMA and F16C: 8 floats at once.
     Avx2,
     /// AVX-512 (F, BW, DQ, VL): 16 floats at once.
     Avx512,
@@ -64,7 +64,7 @@ impl Cpu {
 #[cfg(target_arch = "x86_64")]
 fn find() -> Cpu {
     use std::is_x86_feature_detected as has;
-    let avx2 = has!("avx2") && has!("fma");
+    let avx2 = has!("avx2") && has!("fma") && has!("f16c");
     let avx512 = avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl");
     let level = match (avx512, avx2) {
         (true, _) => Level::Avx512,

@@ -13,9 +13,6 @@ use super::tile::Tile;
 /// Tiles one above the other that share a panel while it is in the second-level cache.
 const TILES_PER_BLOCK: usize = 8;
 
-/// Steps of a panel that are multiplied with all tiles of a block before the next: 64 kB of weights.
-const STEPS_PER_PASS: usize = 512;
-
 /// Multiplications that pay for a second thread.
 const WORTH_A_THREAD: usize = 1 << 18;
 
@@ -69,7 +66,7 @@ impl Grid {
     fn new(rows: usize, weights: &PackedMatrix, threads: usize) -> Self {
         let panels = weights.n_panels();
         let row_blocks = rows.div_ceil(weights.kernel.max_rows * TILES_PER_BLOCK);
-        let work = rows * weights.steps * panels * weights.kernel.width();
+        let work = rows * weights.steps * panels * weights.kernel.b_step;
         // A few jobs for each thread, so that a thread that is displaced for a while delays the others little.
         let jobs = if threads == 1 { 1 } else { (work / WORTH_A_THREAD).min(4 * threads) };
         let panel_blocks = jobs.div_ceil(row_blocks).clamp(1, panels);
@@ -108,7 +105,7 @@ fn block(
     scratch: &mut Scratch,
 ) {
     let x = &x[rows.start * w.inputs..rows.end * w.inputs];
-    let a = scratch.operand.convert(w.cpu, w.precision, x, w.inputs);
+    let a = scratch.operand.convert(w.cpu, w.precision, &w.kernel, x, w.inputs);
     let width = w.kernel.width();
     scratch.sums.reserve(rows.len() * width);
     for p in panels {
@@ -128,26 +125,26 @@ fn block(
 
 /// `sums[r] = a[r] · panel` for `rows` rows.
 fn multiply(w: &PackedMatrix, a: Rows<'_>, rows: usize, panel: &[u32], sums: &mut [u32]) {
-    let width = w.kernel.width();
+    let (width, a_step, b_step) = (w.kernel.width(), w.kernel.a_step, w.kernel.b_step);
     assert!(
-        a.elements.len() >= (rows - 1) * a.stride + w.steps
+        a.elements.len() >= (rows - 1) * a.stride + w.steps * a_step
             && sums.len() >= rows * width
-            && panel.len() == w.steps * width
+            && panel.len() == w.steps * b_step
     );
     let tiles = rows.div_ceil(w.kernel.max_rows);
-    for start in (0..w.steps).step_by(STEPS_PER_PASS) {
-        let steps = STEPS_PER_PASS.min(w.steps - start);
+    for start in (0..w.steps).step_by(w.kernel.pass) {
+        let steps = w.kernel.pass.min(w.steps - start);
         for t in 0..tiles {
             let rows = part(rows, tiles, t);
             // SAFETY: the sizes of all three slices were checked.
             unsafe {
                 let tile = Tile {
                     steps,
-                    a: a.elements.as_ptr().add(rows.start * a.stride + start),
+                    a: a.elements.as_ptr().add(rows.start * a.stride + start * a_step),
                     a_row: a.stride,
-                    a_step: 1,
-                    b: panel.as_ptr().add(start * width),
-                    b_step: width,
+                    a_step,
+                    b: panel.as_ptr().add(start * b_step),
+                    b_step,
                     sums: sums.as_mut_ptr().add(rows.start * width),
                     sums_row: width,
                     accumulate: start > 0,

@@ -11,12 +11,16 @@ mod activation;
 mod aligned;
 #[expect(unsafe_code, reason = "tiles read and write through pointers, jobs write to disjoint parts of one slice")]
 mod attention;
+#[expect(unsafe_code, reason = "tiles read and write through pointers")]
+mod blocks;
+mod columns;
 mod cpu;
 mod elementary;
 #[expect(unsafe_code, reason = "jobs write to disjoint parts of one slice")]
 mod epilogue;
 #[expect(unsafe_code, reason = "tiles read and write through pointers")]
 mod gemm;
+mod half;
 #[expect(unsafe_code, reason = "floats are seen as what they are in memory")]
 mod operand;
 mod packed;
@@ -33,6 +37,7 @@ mod weights;
 
 pub use activation::{Activation, gated};
 pub use attention::{Attention, Bias, Offsets, Scores, Tokens, Window};
+pub use blocks::BlockFormat;
 pub use cpu::{Cpu, Level};
 pub use epilogue::Epilogue;
 pub use gemm::gemm;

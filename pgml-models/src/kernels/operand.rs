@@ -1,11 +1,13 @@
-//! The rows that a product multiplies with the weights, in the weights' precision.
+//! The rows that a product multiplies with the weights, in the precision that these want.
 
 use super::aligned::Aligned;
+use super::blocks::quantize_rows;
 use super::cpu::Cpu;
+use super::half::f32_to_bf16;
 use super::packed::Precision;
 use super::rows::load;
 use super::simd::{Simd, dispatch};
-use super::weights::f32_to_bf16;
+use super::tile::Kernel;
 
 /// Rows that lie a multiple of this many elements apart start in the same few sets of the first-level cache and push each
 /// other out: 4 kB on all processors that matter. Such rows (768 × 4 and 1,024 are usual sizes) are copied further apart.
@@ -37,19 +39,28 @@ pub(super) struct Rows<'a> {
 }
 
 impl Operand {
-    /// Converts the rows `x`, `inputs` long each. A row has `⌈inputs / per element⌉` elements.
-    pub(super) fn convert<'a>(&'a mut self, cpu: Cpu, precision: Precision, x: &'a [f32], inputs: usize) -> Rows<'a> {
+    /// Converts the rows `x`, `inputs` long each, to what `kernel` takes.
+    pub(super) fn convert<'a>(
+        &'a mut self,
+        cpu: Cpu,
+        precision: Precision,
+        kernel: &Kernel,
+        x: &'a [f32],
+        inputs: usize,
+    ) -> Rows<'a> {
         let rows = x.len() / inputs;
-        let steps = inputs.div_ceil(precision.per_element());
-        if precision == Precision::F32 && (rows <= WAYS || !steps.is_multiple_of(CROWDED)) {
-            return Rows { elements: as_elements(x), stride: steps, scales: &[], zeros: &[] };
+        let words = inputs.div_ceil(kernel.inputs) * kernel.a_step;
+        let floats = matches!(precision, Precision::F32 | Precision::F16);
+        if floats && (rows <= WAYS || !words.is_multiple_of(CROWDED)) {
+            return Rows { elements: as_elements(x), stride: words, scales: &[], zeros: &[] };
         }
-        let stride = if steps.is_multiple_of(CROWDED) { steps + LINE } else { steps };
+        let stride = if words.is_multiple_of(CROWDED) { words + LINE } else { words };
         self.copy.reserve(rows * stride);
         let copy = self.copy.as_mut_slice();
         match precision {
-            Precision::F32 => copy_rows(x, inputs, stride, copy),
+            Precision::F32 | Precision::F16 => copy_rows(x, inputs, stride, copy),
             Precision::Bf16 => to_bf16(cpu, x, inputs, stride, copy),
+            Precision::Blocks(_) => quantize_rows(cpu, x, inputs, kernel.correction, words, stride, copy),
             Precision::Int8 => {
                 self.scales.resize(rows, 0.0);
                 self.zeros.resize(rows, 0);

@@ -1,27 +1,31 @@
 //! The innermost loop of every matrix product: a tile of sums, a few rows high and two vectors wide, that stays in
 //! registers while it runs along the inputs.
 //!
-//! One loop serves all precisions, because an element is always four bytes: one float, two bf16, or four 8-bit integers,
-//! and a step adds one, two or four products to each sum.
+//! One loop serves all precisions but blocks, because an element of a row is always four bytes: one float, two bf16, or
+//! four 8-bit integers, and a step adds one, two or four products to each sum. That of blocks is `blocks/tile.rs`.
 // SAFETY of the blocks here: the pointers of a `Tile` are good for the whole tile by the promise of the function's
 // caller; instructions beyond the baseline run only behind the `Cpu` that has them, see `Kernel::of`.
 
+use super::blocks::{self, Correction};
 use super::cpu::{Cpu, Level};
 use super::packed::Precision;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use super::simd::{Portable, Simd};
 
+/// Steps of a panel that are multiplied with all tiles of a block before the next: 64 kB of weights.
+const STEPS_PER_PASS: usize = 512;
+
 /// What one call computes: `sums[r][c] (+)= Σ_step a[r][step] · b[step][c]`.
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
-    /// Length of the loop, in four-byte elements.
+    /// Length of the loop.
     pub steps: usize,
-    /// The element of row `r` and step `s` is `a[r × a_row + s × a_step]`.
+    /// The elements of row `r` and step `s` are at `a[r × a_row + s × a_step]`: one of four bytes, or a block's.
     pub a: *const u32,
     pub a_row: usize,
     pub a_step: usize,
-    /// Step `s` has its `2 × LANES` elements from `b[s × b_step]` on.
+    /// Step `s` has its weights for `2 × LANES` columns from `b[s × b_step]` on.
     pub b: *const u32,
     pub b_step: usize,
     /// Row `r` has its `2 × LANES` sums (`f32`, or `i32` for integers) from `sums[r × sums_row]` on.
@@ -38,7 +42,15 @@ pub(super) struct Kernel {
     pub lanes: usize,
     /// Rows that a tile can have at most.
     pub max_rows: usize,
-    run: unsafe fn(usize, &Tile),
+    /// Inputs of one step, and how many words they take: in a row, and in a panel.
+    pub inputs: usize,
+    pub a_step: usize,
+    pub b_step: usize,
+    /// Steps of a panel that are multiplied with all tiles of a block before the next.
+    pub pass: usize,
+    /// Of blocks: what the rows make good for.
+    pub correction: Correction,
+    pub run: unsafe fn(usize, &Tile),
 }
 
 impl std::fmt::Debug for Kernel {
@@ -54,31 +66,49 @@ impl Kernel {
         match cpu.level() {
             Level::Avx512 => {
                 let run = match precision {
+                    Precision::Blocks(format) => return blocks::kernel(cpu, format),
                     Precision::F32 => avx512_f32,
+                    Precision::F16 => avx512_f16,
                     Precision::Bf16 if cpu.has_bf16() => avx512_bf16,
                     Precision::Bf16 => avx512_bf16_emulated,
                     Precision::Int8 if cpu.has_vnni() => avx512_vnni,
                     Precision::Int8 => avx512_bytes,
                 };
-                return Self { lanes: Avx512::LANES, max_rows: Avx512::TILE_ROWS, run };
+                return Self::of_steps::<Avx512>(precision, run);
             }
             Level::Avx2 => {
                 let run = match precision {
+                    Precision::Blocks(format) => return blocks::kernel(cpu, format),
                     Precision::F32 => avx2_f32,
+                    Precision::F16 => avx2_f16,
                     Precision::Bf16 => avx2_bf16,
                     Precision::Int8 => avx2_bytes,
                 };
-                return Self { lanes: Avx2::LANES, max_rows: Avx2::TILE_ROWS, run };
+                return Self::of_steps::<Avx2>(precision, run);
             }
             Level::Portable => {}
         }
         let _ = (cpu, Level::Portable);
         let run = match precision {
+            Precision::Blocks(format) => return blocks::kernel(cpu, format),
             Precision::F32 => portable_f32,
+            Precision::F16 => portable_f16,
             Precision::Bf16 => portable_bf16,
             Precision::Int8 => portable_bytes,
         };
-        Self { lanes: Portable::LANES, max_rows: Portable::TILE_ROWS, run }
+        Self::of_steps::<Portable>(precision, run)
+    }
+
+    /// A kernel whose steps are one element of a row each.
+    fn of_steps<S: Simd>(precision: Precision, run: unsafe fn(usize, &Tile)) -> Self {
+        let (inputs, b_step) = match precision {
+            Precision::F16 => (1, S::LANES),
+            Precision::Bf16 => (2, 2 * S::LANES),
+            Precision::Int8 => (4, 2 * S::LANES),
+            Precision::F32 | Precision::Blocks(_) => (1, 2 * S::LANES),
+        };
+        let (lanes, max_rows, pass) = (S::LANES, S::TILE_ROWS, STEPS_PER_PASS);
+        Self { lanes, max_rows, inputs, a_step: 1, b_step, pass, correction: Correction::default(), run }
     }
 
     /// Width of a tile.
@@ -110,7 +140,11 @@ trait Dot: Copy {
     fn sum(self, bits: <Self::S as Simd>::I) -> Self::Sum;
     fn bits(self, sum: Self::Sum) -> <Self::S as Simd>::I;
     fn spread(self, a: u32) -> Self::A;
-    fn vector(self, b: <Self::S as Simd>::I) -> Self::B;
+    /// The vector with the columns from `column` on of the step that starts at `b`.
+    ///
+    /// # Safety
+    /// `b` points to a whole step.
+    unsafe fn vector(self, b: *const u32, column: usize) -> Self::B;
     fn add(self, sum: Self::Sum, a: Self::A, b: Self::B) -> Self::Sum;
 }
 
@@ -128,8 +162,8 @@ unsafe fn tile<D: Dot, const ROWS: usize>(d: D, t: &Tile) {
         }
         let (mut a, mut b) = (t.a, t.b);
         for _ in 0..t.steps {
-            let b0 = d.vector(s.load_at(b));
-            let b1 = d.vector(s.load_at(b.add(lanes)));
+            let b0 = d.vector(b, 0);
+            let b1 = d.vector(b, lanes);
             for (r, sums) in sums.iter_mut().enumerate() {
                 let x = d.spread(*a.add(r * t.a_row));
                 *sums = [d.add(sums[0], x, b0), d.add(sums[1], x, b1)];
@@ -171,8 +205,43 @@ impl<S: Simd> Dot for F32<S> {
         self.0.splat(f32::from_bits(a))
     }
     #[inline(always)]
-    fn vector(self, b: S::I) -> S::F {
-        self.0.of_bits(b)
+    unsafe fn vector(self, b: *const u32, column: usize) -> S::F {
+        unsafe { self.0.of_bits(self.0.load_at(b.add(column))) }
+    }
+    #[inline(always)]
+    fn add(self, sum: S::F, a: S::F, b: S::F) -> S::F {
+        self.0.mul_add(a, b, sum)
+    }
+}
+
+/// Half-precision weights and single-precision inputs.
+#[derive(Clone, Copy)]
+struct F16<S>(S);
+
+impl<S: Simd> Dot for F16<S> {
+    type S = S;
+    type Sum = S::F;
+    type A = S::F;
+    type B = S::F;
+    #[inline(always)]
+    fn simd(self) -> S {
+        self.0
+    }
+    #[inline(always)]
+    fn sum(self, bits: S::I) -> S::F {
+        self.0.of_bits(bits)
+    }
+    #[inline(always)]
+    fn bits(self, sum: S::F) -> S::I {
+        self.0.bits(sum)
+    }
+    #[inline(always)]
+    fn spread(self, a: u32) -> S::F {
+        self.0.splat(f32::from_bits(a))
+    }
+    #[inline(always)]
+    unsafe fn vector(self, b: *const u32, column: usize) -> S::F {
+        unsafe { self.0.load_halves_at(b.cast::<u16>().add(column)) }
     }
     #[inline(always)]
     fn add(self, sum: S::F, a: S::F, b: S::F) -> S::F {
@@ -215,8 +284,8 @@ impl<S: Simd> Dot for Bf16<S> {
         [self.0.splat(f32::from_bits(a << 16)), self.0.splat(f32::from_bits(a & 0xffff_0000))]
     }
     #[inline(always)]
-    fn vector(self, b: S::I) -> Self::B {
-        self.widen(b)
+    unsafe fn vector(self, b: *const u32, column: usize) -> Self::B {
+        unsafe { self.widen(self.0.load_at(b.add(column))) }
     }
     #[inline(always)]
     fn add(self, sum: S::F, a: Self::A, b: Self::B) -> S::F {
@@ -250,8 +319,8 @@ impl<S: Simd> Dot for Bytes<S> {
         self.0.splat_int(a.cast_signed())
     }
     #[inline(always)]
-    fn vector(self, b: S::I) -> S::I {
-        b
+    unsafe fn vector(self, b: *const u32, column: usize) -> S::I {
+        unsafe { self.0.load_at(b.add(column)) }
     }
     #[inline(always)]
     fn add(self, sum: S::I, a: S::I, b: S::I) -> S::I {
@@ -293,8 +362,8 @@ mod native {
             unsafe { _mm512_set1_epi32(a.cast_signed()) }
         }
         #[inline(always)]
-        fn vector(self, b: __m512i) -> __m512i {
-            b
+        unsafe fn vector(self, b: *const u32, column: usize) -> __m512i {
+            unsafe { _mm512_loadu_si512(b.add(column).cast()) }
         }
         #[inline(always)]
         fn add(self, sum: __m512, a: __m512i, b: __m512i) -> __m512 {
@@ -335,8 +404,8 @@ mod native {
             unsafe { _mm512_set1_epi32(a.cast_signed()) }
         }
         #[inline(always)]
-        fn vector(self, b: __m512i) -> __m512i {
-            b
+        unsafe fn vector(self, b: *const u32, column: usize) -> __m512i {
+            unsafe { _mm512_loadu_si512(b.add(column).cast()) }
         }
         #[inline(always)]
         fn add(self, sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
@@ -372,18 +441,21 @@ macro_rules! avx512_kernel {
 macro_rules! avx2_kernel {
     ($name:ident, $dot:expr) => {
         #[cfg(target_arch = "x86_64")]
-        kernel!($name, [target_feature(enable = "avx2,fma")], $dot, 1 2 3 4 5 6);
+        kernel!($name, [target_feature(enable = "avx2,fma,f16c")], $dot, 1 2 3 4 5 6);
     };
 }
 
 avx512_kernel!(avx512_f32, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma", F32(Avx512::assume()));
+avx512_kernel!(avx512_f16, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c", F16(Avx512::assume()));
 avx512_kernel!(avx512_bf16, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16", native::Bf16(Avx512::assume()));
 avx512_kernel!(avx512_bf16_emulated, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma", Bf16(Avx512::assume()));
 avx512_kernel!(avx512_vnni, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512vnni", native::Vnni(Avx512::assume()));
 avx512_kernel!(avx512_bytes, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma", Bytes(Avx512::assume()));
 avx2_kernel!(avx2_f32, F32(Avx2::assume()));
+avx2_kernel!(avx2_f16, F16(Avx2::assume()));
 avx2_kernel!(avx2_bf16, Bf16(Avx2::assume()));
 avx2_kernel!(avx2_bytes, Bytes(Avx2::assume()));
 kernel!(portable_f32, [], F32(Portable), 1 2 3 4 5 6);
+kernel!(portable_f16, [], F16(Portable), 1 2 3 4 5 6);
 kernel!(portable_bf16, [], Bf16(Portable), 1 2 3 4 5 6);
 kernel!(portable_bytes, [], Bytes(Portable), 1 2 3 4 5 6);

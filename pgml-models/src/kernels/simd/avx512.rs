@@ -27,6 +27,7 @@ macro_rules! ops {
         }
     )*};
     (@ F) => { __m512 };
+    (@ Signed) => { (__m512i, __mmask64) };
     (@ I) => { __m512i };
     (@ $ty:ident) => { $ty };
 }
@@ -34,6 +35,8 @@ macro_rules! ops {
 impl Simd for Avx512 {
     type F = __m512;
     type I = __m512i;
+    /// Magnitudes, and which bytes are negative.
+    type Signed = (__m512i, __mmask64);
     const LANES: usize = 16;
     // 14 × 2 sums, 2 vectors of weights and one broadcast: 31 of 32 registers.
     const TILE_ROWS: usize = 14;
@@ -57,12 +60,15 @@ impl Simd for Avx512 {
             _mm512_castsi512_ps(bits)
         };
         sum(v: F) -> f32 = _mm512_reduce_add_ps(v);
+        largest(v: F) -> f32 = _mm512_reduce_max_ps(v);
         to_float(v: I) -> F = _mm512_cvtepi32_ps(v);
         splat_int(x: i32) -> I = _mm512_set1_epi32(x);
         bits(v: F) -> I = _mm512_castps_si512(v);
         of_bits(v: I) -> F = _mm512_castsi512_ps(v);
         and(a: I, b: I) -> I = _mm512_and_si512(a, b);
+        xor(a: I, b: I) -> I = _mm512_xor_si512(a, b);
         shift_left_16(v: I) -> I = _mm512_slli_epi32::<16>(v);
+        shift_right(v: I, bits: u32) -> I = _mm512_srl_epi32(v, _mm_cvtsi32_si128(bits.cast_signed()));
         sub_int(a: I, b: I) -> I = _mm512_sub_epi32(a, b);
         mul_int(a: I, b: I) -> I = _mm512_mullo_epi32(a, b);
         dot_bytes(acc: I, a: I, b: I) -> I = {
@@ -73,6 +79,16 @@ impl Simd for Avx512 {
             );
             let odd = _mm512_madd_epi16(_mm512_srli_epi16::<8>(a), _mm512_srai_epi16::<8>(b));
             _mm512_add_epi32(acc, _mm512_add_epi32(even, odd))
+        };
+        dot_small(acc: I, a: I, b: I) -> I = {
+            let pairs = _mm512_maddubs_epi16(a, b);
+            _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+        };
+        signed(v: I) -> Signed = (_mm512_abs_epi8(v), _mm512_movepi8_mask(v));
+        dot_signed(acc: I, a: Signed, b: I) -> I = {
+            let b = _mm512_mask_sub_epi8(b, a.1, _mm512_setzero_si512(), b);
+            let pairs = _mm512_maddubs_epi16(a.0, b);
+            _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
         };
     }
 
@@ -110,5 +126,15 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn store_at(self, v: __m512i, to: *mut u32) {
         unsafe { _mm512_storeu_si512(to.cast(), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes_at(self, v: __m512i, to: *mut u8) {
+        unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(v)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves_at(self, from: *const u16) -> __m512 {
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
     }
 }

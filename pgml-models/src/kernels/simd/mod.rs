@@ -25,6 +25,8 @@ pub(super) trait Simd: Copy + Send + Sync {
     type F: Copy;
     /// `LANES` 32-bit integers.
     type I: Copy;
+    /// `LANES` groups of four signed bytes, prepared for products.
+    type Signed: Copy;
     /// Elements in a vector.
     const LANES: usize;
     /// Rows of a matrix-multiplication tile two vectors wide that fit into the registers.
@@ -55,17 +57,27 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn copy_sign(self, magnitude: Self::F, sign: Self::F) -> Self::F;
     /// Sum of the lanes, in one fixed order.
     fn sum(self, v: Self::F) -> f32;
+    /// The largest lane, if none is NaN.
+    fn largest(self, v: Self::F) -> f32;
     fn to_float(self, v: Self::I) -> Self::F;
 
     fn splat_int(self, x: i32) -> Self::I;
     fn bits(self, v: Self::F) -> Self::I;
     fn of_bits(self, v: Self::I) -> Self::F;
     fn and(self, a: Self::I, b: Self::I) -> Self::I;
+    fn xor(self, a: Self::I, b: Self::I) -> Self::I;
     fn shift_left_16(self, v: Self::I) -> Self::I;
+    /// Fills up with zeros.
+    fn shift_right(self, v: Self::I, bits: u32) -> Self::I;
     fn sub_int(self, a: Self::I, b: Self::I) -> Self::I;
     fn mul_int(self, a: Self::I, b: Self::I) -> Self::I;
     /// Adds to each lane the four products of `a`'s unsigned and `b`'s signed bytes. Exact.
     fn dot_bytes(self, acc: Self::I, a: Self::I, b: Self::I) -> Self::I;
+    /// As [`dot_bytes`](Self::dot_bytes), quicker, for `a` below 128.
+    fn dot_small(self, acc: Self::I, a: Self::I, b: Self::I) -> Self::I;
+    fn signed(self, v: Self::I) -> Self::Signed;
+    /// Adds to each lane the four products of signed bytes, those of `b` being at least −127. Exact.
+    fn dot_signed(self, acc: Self::I, a: Self::Signed, b: Self::I) -> Self::I;
 
     /// # Safety
     /// `from` points to `LANES` readable 32-bit values; no alignment is needed.
@@ -73,6 +85,14 @@ pub(super) trait Simd: Copy + Send + Sync {
     /// # Safety
     /// `to` points to `LANES` writable 32-bit values; no alignment is needed.
     unsafe fn store_at(self, v: Self::I, to: *mut u32);
+    /// The lowest byte of each lane.
+    /// # Safety
+    /// `to` points to `LANES` writable bytes.
+    unsafe fn store_bytes_at(self, v: Self::I, to: *mut u8);
+    /// `LANES` half-precision floats.
+    /// # Safety
+    /// `from` points to `LANES` readable 16-bit values; no alignment beyond that is needed.
+    unsafe fn load_halves_at(self, from: *const u16) -> Self::F;
 
     /// Up to `LANES` elements of `from`, the lanes after them being `fill`.
     #[inline(always)]
@@ -111,11 +131,11 @@ macro_rules! dispatch {
             #[cfg(target_arch = "x86_64")]
             {
                 use $crate::kernels::{cpu::Level, simd::{Avx2, Avx512}};
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
                 fn avx512(simd: Avx512, $($arg: $ty),*) $(-> $ret)? {
                     $generic(simd, $($arg),*)
                 }
-                #[target_feature(enable = "avx2,fma")]
+                #[target_feature(enable = "avx2,fma,f16c")]
                 fn avx2(simd: Avx2, $($arg: $ty),*) $(-> $ret)? {
                     $generic(simd, $($arg),*)
                 }

@@ -4,6 +4,7 @@
 use std::array::from_fn;
 
 use super::Simd;
+use crate::kernels::half::f16_to_f32;
 
 const LANES: usize = 8;
 
@@ -28,6 +29,7 @@ fn power_of_two(n: f32) -> f32 {
 impl Simd for Portable {
     type F = [f32; LANES];
     type I = [i32; LANES];
+    type Signed = [i32; LANES];
     const LANES: usize = LANES;
     // 16 or 32 registers of four floats: two rows of 16 on SSE2, six on NEON.
     const TILE_ROWS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 2 };
@@ -101,6 +103,10 @@ impl Simd for Portable {
         (four[0] + four[2]) + (four[1] + four[3])
     }
     #[inline(always)]
+    fn largest(self, v: Self::F) -> f32 {
+        v.into_iter().fold(f32::NEG_INFINITY, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
     fn to_float(self, v: Self::I) -> Self::F {
         v.map(|v| v as f32)
     }
@@ -121,8 +127,16 @@ impl Simd for Portable {
         map2(a, b, |a, b| a & b)
     }
     #[inline(always)]
+    fn xor(self, a: Self::I, b: Self::I) -> Self::I {
+        map2(a, b, |a, b| a ^ b)
+    }
+    #[inline(always)]
     fn shift_left_16(self, v: Self::I) -> Self::I {
         v.map(|v| v << 16)
+    }
+    #[inline(always)]
+    fn shift_right(self, v: Self::I, bits: u32) -> Self::I {
+        v.map(|v| (v.cast_unsigned() >> bits).cast_signed())
     }
     #[inline(always)]
     fn sub_int(self, a: Self::I, b: Self::I) -> Self::I {
@@ -140,6 +154,22 @@ impl Simd for Portable {
             acc[i].wrapping_add(product(0) + product(1) + product(2) + product(3))
         })
     }
+    #[inline(always)]
+    fn dot_small(self, acc: Self::I, a: Self::I, b: Self::I) -> Self::I {
+        self.dot_bytes(acc, a, b)
+    }
+    #[inline(always)]
+    fn signed(self, v: Self::I) -> Self::Signed {
+        v
+    }
+    #[inline(always)]
+    fn dot_signed(self, acc: Self::I, a: Self::Signed, b: Self::I) -> Self::I {
+        from_fn(|i| {
+            let (a, b) = (a[i].to_le_bytes(), b[i].to_le_bytes());
+            let product = |j: usize| i32::from(a[j].cast_signed()) * i32::from(b[j].cast_signed());
+            acc[i].wrapping_add(product(0) + product(1) + product(2) + product(3))
+        })
+    }
 
     #[inline(always)]
     unsafe fn load_at(self, from: *const u32) -> Self::I {
@@ -151,5 +181,17 @@ impl Simd for Portable {
     unsafe fn store_at(self, v: Self::I, to: *mut u32) {
         // SAFETY: the caller vouches for `LANES` writable values.
         unsafe { to.cast::<Self::I>().write_unaligned(v) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bytes_at(self, v: Self::I, to: *mut u8) {
+        // SAFETY: the caller vouches for `LANES` writable bytes.
+        unsafe { to.cast::<[u8; LANES]>().write(v.map(|v| v as u8)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves_at(self, from: *const u16) -> Self::F {
+        // SAFETY: the caller vouches for `LANES` readable values.
+        unsafe { from.cast::<[u16; LANES]>().read_unaligned().map(f16_to_f32) }
     }
 }

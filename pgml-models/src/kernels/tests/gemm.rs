@@ -20,7 +20,14 @@ const SHAPES: [(usize, usize, usize); 16] = [
     (9, 4096, 2),
 ];
 
-const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::Int8];
+pub(super) const PRECISIONS: [Precision; 6] = [
+    Precision::F32,
+    Precision::F16,
+    Precision::Bf16,
+    Precision::Int8,
+    Precision::Blocks(BlockFormat::Q8_0),
+    Precision::Blocks(BlockFormat::Q4_0),
+];
 
 /// The largest error that rounding to `precision` can make in a sum over `inputs` products of numbers below 1.
 fn tolerance(precision: Precision, inputs: usize) -> f64 {
@@ -29,8 +36,12 @@ fn tolerance(precision: Precision, inputs: usize) -> f64 {
         Precision::F32 => 2e-7 * n.max(4.0),
         // Each factor is off by 2⁻⁹ of itself, independently: √n, six times over.
         Precision::Bf16 => 6.0 * n.sqrt() / 512.0,
+        // 2⁻¹² of itself.
+        Precision::F16 => 6.0 * n.sqrt() / 4096.0,
         // Half a unit of 2/255 and of 1/127.
-        Precision::Int8 => 6.0 * n.sqrt() / 128.0,
+        Precision::Int8 | Precision::Blocks(BlockFormat::Q8_0) => 6.0 * n.sqrt() / 128.0,
+        // Half a unit of 1/8.
+        Precision::Blocks(BlockFormat::Q4_0) => 6.0 * n.sqrt() / 16.0,
     }
 }
 
@@ -103,10 +114,19 @@ fn lower_precisions_have_every_epilogue_too() {
                 let mut out = vec![f32::NAN; rows * outputs];
                 gemm(&team, &x, &packed, &Epilogue { bias, activation, residual }, &mut out);
                 let gated = up.is_some();
-                let least = if precision == Precision::Int8 { 0.9998 } else { 0.99999 };
+                let least = least_cosine(precision);
                 assert!(cosine(&out, &want) > least, "{precision:?}, gated: {gated}: {}", cosine(&out, &want));
             }
         }
+    }
+}
+
+/// Of a product of random numbers with the exact one.
+fn least_cosine(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 | Precision::F16 | Precision::Bf16 => 0.99999,
+        Precision::Int8 | Precision::Blocks(BlockFormat::Q8_0) => 0.9998,
+        Precision::Blocks(BlockFormat::Q4_0) => 0.99,
     }
 }
 
@@ -172,11 +192,11 @@ fn lower_precisions_point_the_same_way() {
     let want =
         Linear { inputs, w: &w, up: None, bias: None, activation: Activation::Identity, residual: None }.apply(&x);
     for team in teams() {
-        for (precision, least) in [(Precision::Bf16, 0.99999), (Precision::Int8, 0.9999)] {
+        for precision in PRECISIONS {
             let packed = PackedMatrix::new(team.cpu(), precision, &[Weights::F32(&w)], inputs);
             let mut out = vec![0.0; rows * outputs];
             gemm(&team, &x, &packed, &Epilogue::default(), &mut out);
-            assert!(cosine(&out, &want) > least, "{precision:?}: {}", cosine(&out, &want));
+            assert!(cosine(&out, &want) > least_cosine(precision), "{precision:?}: {}", cosine(&out, &want));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The kernels against their plain forms, on every level that the machine has.
 
 mod attention;
+mod blocks;
 mod gemm;
 mod rows;
 
