@@ -7,6 +7,8 @@ pub mod checkpoint;
 #[cfg(feature = "transformers")]
 pub mod device;
 pub mod foreign;
+#[cfg(feature = "generation")]
+pub mod generation;
 pub mod hub;
 #[cfg(feature = "kernels")]
 pub mod kernels;

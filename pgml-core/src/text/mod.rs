@@ -6,12 +6,14 @@
 mod allowed;
 mod batch;
 mod embed;
+mod generate;
 mod rank;
 mod spec;
 
 pub use allowed::check_allowed;
 pub use batch::{Batches, in_batches};
 pub use embed::{EmbedArgs, Embedder, normalize};
+pub use generate::GenerateArgs;
 pub use rank::{RankArgs, Ranked, Reranker, rank_order};
 pub use spec::ModelSpec;
 
