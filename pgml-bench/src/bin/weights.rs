@@ -51,50 +51,54 @@ struct Line {
 
 impl Line {
     fn measure(team: &Team, precision: Precision, w: &[f32]) -> Self {
-        let matrix = || PackedMatrix::new(team.cpu(), precision, &[Weights::F32(w)], INPUTS);
-        let first = matrix();
+        let matrix = |w: &[f32]| PackedMatrix::new(team.cpu(), precision, &[Weights::F32(w)], INPUTS);
+        let first = matrix(w);
         let bytes = first.bytes();
-        let matrices: Vec<_> = std::iter::once(first).chain((1..BYTES / bytes).map(|_| matrix())).collect();
+        let matrices: Vec<_> = std::iter::once(first).chain((1..BYTES / bytes).map(|_| matrix(w))).collect();
+        let small = [matrix(&w[..INPUTS * INPUTS])];
         let mut rng = fastrand::Rng::with_seed(2);
         let x: Vec<f32> = (0..512 * INPUTS).map(|_| rng.f32() - 0.5).collect();
         let mut out = vec![0.0; 512 * OUTPUTS];
         let mut rate = |rows: usize, matrices: &[PackedMatrix]| {
-            let seconds = best(|| {
-                for matrix in matrices {
-                    let x = black_box(&x[..rows * INPUTS]);
-                    gemm(team, x, matrix, &Epilogue::default(), &mut out[..rows * OUTPUTS]);
-                }
+            let outputs = matrices[0].outputs();
+            let seconds = usual_seconds(|i| {
+                let x = black_box(&x[..rows * INPUTS]);
+                gemm(team, x, &matrices[i % matrices.len()], &Epilogue::default(), &mut out[..rows * outputs]);
             });
-            (rows * INPUTS * OUTPUTS * matrices.len()) as f64 / 1e9 / seconds
+            (rows * INPUTS * outputs) as f64 / 1e9 / seconds
         };
         let one = rate(1, &matrices);
         let one_row_bytes = one * bytes as f64 / (INPUTS * OUTPUTS) as f64;
-        Self { one_row_bytes, one, eight: rate(8, &matrices), many: rate(512, &matrices[..2]) }
+        Self { one_row_bytes, one, eight: rate(8, &matrices), many: rate(512, &small) }
     }
 }
 
-/// GB/s that the team's threads read together from a large array.
+/// GB/s that the team's threads read together from a large array, 4 MB after the other.
 fn read_rate(team: &Team) -> f64 {
+    const PART: usize = 4 << 20;
     let data = vec![1_u64; BYTES / 8];
-    let parts = 16 * team.threads();
-    let seconds = best(|| {
-        team.for_each(parts, |i| {
-            let part = &data[data.len() * i / parts..data.len() * (i + 1) / parts];
+    let parts: Vec<&[u64]> = data.chunks_exact(PART / 8).collect();
+    let seconds = usual_seconds(|i| {
+        let part = parts[i % parts.len()];
+        let n = team.threads();
+        team.for_each(n, |i| {
+            let part = &part[part.len() * i / n..part.len() * (i + 1) / n];
             let sums = part.chunks_exact(8).fold([0_u64; 8], |sums, x| std::array::from_fn(|i| sums[i] ^ x[i]));
             black_box(sums);
         });
     });
-    BYTES as f64 / 1e9 / seconds
+    PART as f64 / 1e9 / seconds
 }
 
-/// The seconds of the fastest of several rounds: neighbours only ever slow a round down.
-fn best(mut round: impl FnMut()) -> f64 {
+/// The seconds that a fifth of many rounds stay below: neighbours only ever slow a round down.
+fn usual_seconds(mut round: impl FnMut(usize)) -> f64 {
     let start = Instant::now();
-    let mut best = f64::INFINITY;
-    while start.elapsed() < Duration::from_secs(1) {
+    let mut seconds = Vec::new();
+    while start.elapsed() < Duration::from_secs(2) {
         let start = Instant::now();
-        round();
-        best = best.min(start.elapsed().as_secs_f64());
+        round(seconds.len());
+        seconds.push(start.elapsed().as_secs_f64());
     }
-    best
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 5]
 }
