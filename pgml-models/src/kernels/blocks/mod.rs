@@ -3,8 +3,12 @@
 //!
 //! A format is one file: how a block looks in a GGUF file, how it is packed for the tiles, and how tiles take it apart.
 
+mod minima;
 mod operand;
 mod q4_0;
+mod q4_k;
+mod q5_k;
+mod q6_k;
 mod q8_0;
 mod tile;
 
@@ -12,6 +16,9 @@ pub(super) use operand::{Correction, quantize_rows};
 pub(super) use tile::kernel;
 
 use self::q4_0::Q4_0;
+use self::q4_k::Q4K;
+use self::q5_k::Q5K;
+use self::q6_k::Q6K;
 use self::q8_0::Q8_0;
 use super::simd::Simd;
 
@@ -22,11 +29,29 @@ pub enum BlockFormat {
     Q8_0,
     /// 4 bits, one scale for 32 weights: 4.5 bits a weight.
     Q4_0,
+    /// 4 bits, 256 weights in eight groups with a scale and a minimum each: 4.5 bits a weight.
+    Q4K,
+    /// 5 bits, else as [`Q4K`](Self::Q4K): 5.5 bits a weight.
+    Q5K,
+    /// 6 bits, 256 weights in sixteen groups with a scale each: 6.5625 bits a weight.
+    Q6K,
 }
 
 impl BlockFormat {
     /// All formats.
-    pub const ALL: [Self; 2] = [Self::Q8_0, Self::Q4_0];
+    pub const ALL: [Self; 5] = [Self::Q8_0, Self::Q4_0, Self::Q4K, Self::Q5K, Self::Q6K];
+
+    /// Its name in GGUF.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Q8_0 => "Q8_0",
+            Self::Q4_0 => "Q4_0",
+            Self::Q4K => "Q4_K",
+            Self::Q5K => "Q5_K",
+            Self::Q6K => "Q6_K",
+        }
+    }
 
     /// Weights in a block.
     #[must_use]
@@ -72,6 +97,9 @@ impl BlockFormat {
         match self {
             Self::Q8_0 => &Q8_0::LAYOUT,
             Self::Q4_0 => &Q4_0::LAYOUT,
+            Self::Q4K => &Q4K::LAYOUT,
+            Self::Q5K => &Q5K::LAYOUT,
+            Self::Q6K => &Q6K::LAYOUT,
         }
     }
 }
@@ -95,6 +123,8 @@ trait Format: Copy + 'static {
     const WORDS: usize;
     /// Codes are unsigned bytes; a weight is `scale × (code − OFFSET) − minimum`.
     const OFFSET: i32;
+    /// Whether groups have minima.
+    const MINIMA: bool = false;
 
     /// Writes the block nearest to `x`, which is `LEN` long.
     fn quantize(x: &[f32], block: &mut [u8]);
@@ -109,6 +139,13 @@ trait Format: Copy + 'static {
     /// # Safety
     /// `at` is good for a whole block.
     unsafe fn scale<S: Simd>(s: S, at: Place, group: usize) -> S::F;
+    /// The minimum of the weights of `group`.
+    ///
+    /// # Safety
+    /// `at` is good for a whole block.
+    unsafe fn minimum<S: Simd>(s: S, _at: Place, _group: usize) -> S::F {
+        s.splat(0.0)
+    }
     /// The codes of the four weights from `4 × step` on, of the block's `part`th 32.
     ///
     /// # Safety

@@ -8,7 +8,7 @@ use super::super::simd::{Avx2, Avx512};
 use super::super::simd::{Portable, Simd};
 use super::super::tile::{Kernel, Tile};
 use super::operand::{BLOCK_WORDS, Correction};
-use super::{BlockFormat, Format, Place, q4_0::Q4_0, q8_0::Q8_0};
+use super::{BlockFormat, Format, Place, Q4_0, Q4K, Q5K, Q6K, Q8_0};
 
 /// Weights per column that are multiplied with all tiles of a block of rows before the next: what a panel has of them
 /// stays in the first-level cache.
@@ -19,6 +19,9 @@ pub(crate) fn kernel(cpu: Cpu, format: BlockFormat) -> Kernel {
     match format {
         BlockFormat::Q8_0 => of::<Q8_0>(cpu),
         BlockFormat::Q4_0 => of::<Q4_0>(cpu),
+        BlockFormat::Q4K => of::<Q4K>(cpu),
+        BlockFormat::Q5K => of::<Q5K>(cpu),
+        BlockFormat::Q6K => of::<Q6K>(cpu),
     }
 }
 
@@ -176,6 +179,14 @@ unsafe fn tile<F: Format, D: ByteDot, const ROWS: usize>(d: D, t: &Tile) {
                             s.mul_add(s.to_float(ints[r][0]), s.mul(scale0, x), sum0),
                             s.mul_add(s.to_float(ints[r][1]), s.mul(scale1, x), sum1),
                         ];
+                    }
+                }
+                if F::MINIMA {
+                    let (minimum0, minimum1) = (F::minimum(s, left, part), F::minimum(s, right, part));
+                    for r in 0..ROWS {
+                        let x = s.splat(f32::from_bits(*rows[r].add(11)));
+                        let [sum0, sum1] = sums[r];
+                        sums[r] = [s.neg_mul_add(minimum0, x, sum0), s.neg_mul_add(minimum1, x, sum1)];
                     }
                 }
                 for row in &mut rows {

@@ -90,8 +90,10 @@ impl Simd for Avx2 {
         bits(v: F) -> I = _mm256_castps_si256(v);
         of_bits(v: I) -> F = _mm256_castsi256_ps(v);
         and(a: I, b: I) -> I = _mm256_and_si256(a, b);
+        or(a: I, b: I) -> I = _mm256_or_si256(a, b);
         xor(a: I, b: I) -> I = _mm256_xor_si256(a, b);
         shift_left_16(v: I) -> I = _mm256_slli_epi32::<16>(v);
+        shift_left(v: I, bits: u32) -> I = _mm256_sll_epi32(v, _mm_cvtsi32_si128(bits.cast_signed()));
         shift_right(v: I, bits: u32) -> I = _mm256_srl_epi32(v, _mm_cvtsi32_si128(bits.cast_signed()));
         sub_int(a: I, b: I) -> I = _mm256_sub_epi32(a, b);
         mul_int(a: I, b: I) -> I = _mm256_mullo_epi32(a, b);

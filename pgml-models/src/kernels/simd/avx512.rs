@@ -66,8 +66,10 @@ impl Simd for Avx512 {
         bits(v: F) -> I = _mm512_castps_si512(v);
         of_bits(v: I) -> F = _mm512_castsi512_ps(v);
         and(a: I, b: I) -> I = _mm512_and_si512(a, b);
+        or(a: I, b: I) -> I = _mm512_or_si512(a, b);
         xor(a: I, b: I) -> I = _mm512_xor_si512(a, b);
         shift_left_16(v: I) -> I = _mm512_slli_epi32::<16>(v);
+        shift_left(v: I, bits: u32) -> I = _mm512_sll_epi32(v, _mm_cvtsi32_si128(bits.cast_signed()));
         shift_right(v: I, bits: u32) -> I = _mm512_srl_epi32(v, _mm_cvtsi32_si128(bits.cast_signed()));
         sub_int(a: I, b: I) -> I = _mm512_sub_epi32(a, b);
         mul_int(a: I, b: I) -> I = _mm512_mullo_epi32(a, b);

@@ -65,8 +65,10 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn bits(self, v: Self::F) -> Self::I;
     fn of_bits(self, v: Self::I) -> Self::F;
     fn and(self, a: Self::I, b: Self::I) -> Self::I;
+    fn or(self, a: Self::I, b: Self::I) -> Self::I;
     fn xor(self, a: Self::I, b: Self::I) -> Self::I;
     fn shift_left_16(self, v: Self::I) -> Self::I;
+    fn shift_left(self, v: Self::I, bits: u32) -> Self::I;
     /// Fills up with zeros.
     fn shift_right(self, v: Self::I, bits: u32) -> Self::I;
     fn sub_int(self, a: Self::I, b: Self::I) -> Self::I;

@@ -127,12 +127,20 @@ impl Simd for Portable {
         map2(a, b, |a, b| a & b)
     }
     #[inline(always)]
+    fn or(self, a: Self::I, b: Self::I) -> Self::I {
+        map2(a, b, |a, b| a | b)
+    }
+    #[inline(always)]
     fn xor(self, a: Self::I, b: Self::I) -> Self::I {
         map2(a, b, |a, b| a ^ b)
     }
     #[inline(always)]
     fn shift_left_16(self, v: Self::I) -> Self::I {
         v.map(|v| v << 16)
+    }
+    #[inline(always)]
+    fn shift_left(self, v: Self::I, bits: u32) -> Self::I {
+        v.map(|v| v << bits)
     }
     #[inline(always)]
     fn shift_right(self, v: Self::I, bits: u32) -> Self::I {

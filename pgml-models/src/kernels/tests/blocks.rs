@@ -17,8 +17,7 @@ struct Golden {
 fn golden(format: BlockFormat) -> Golden {
     let all: std::collections::HashMap<String, Golden> =
         serde_json::from_str(include_str!("../../../../tests/golden/gguf_blocks.json")).expect("the golden is JSON");
-    let name = format!("{format:?}");
-    all.into_iter().find(|(key, _)| *key == name).unwrap_or_else(|| panic!("no golden of {name}")).1
+    all.into_iter().find(|(key, _)| key == format.name()).unwrap_or_else(|| panic!("no golden of {format:?}")).1
 }
 
 fn bytes(digits: &str) -> Vec<u8> {
@@ -82,6 +81,10 @@ fn largest_error(format: BlockFormat) -> f32 {
         BlockFormat::Q8_0 => 1.0 / 254.0 + 5e-4,
         // The end that is not the largest may be a whole step off.
         BlockFormat::Q4_0 => 1.0 / 8.0 + 5e-4,
+        // Scales and minima are rounded to a 63rd of the largest.
+        BlockFormat::Q4K => 1.0 / 15.0 + 1.5 / 63.0,
+        BlockFormat::Q5K => 1.0 / 31.0 + 1.5 / 63.0,
+        BlockFormat::Q6K => 1.0 / 32.0 + 1.0 / 127.0,
     }
 }
 

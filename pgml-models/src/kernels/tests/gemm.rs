@@ -20,13 +20,16 @@ const SHAPES: [(usize, usize, usize); 16] = [
     (9, 4096, 2),
 ];
 
-pub(super) const PRECISIONS: [Precision; 6] = [
+pub(super) const PRECISIONS: [Precision; 9] = [
     Precision::F32,
     Precision::F16,
     Precision::Bf16,
     Precision::Int8,
     Precision::Blocks(BlockFormat::Q8_0),
     Precision::Blocks(BlockFormat::Q4_0),
+    Precision::Blocks(BlockFormat::Q4K),
+    Precision::Blocks(BlockFormat::Q5K),
+    Precision::Blocks(BlockFormat::Q6K),
 ];
 
 /// The largest error that rounding to `precision` can make in a sum over `inputs` products of numbers below 1.
@@ -40,8 +43,8 @@ fn tolerance(precision: Precision, inputs: usize) -> f64 {
         Precision::F16 => 6.0 * n.sqrt() / 4096.0,
         // Half a unit of 2/255 and of 1/127.
         Precision::Int8 | Precision::Blocks(BlockFormat::Q8_0) => 6.0 * n.sqrt() / 128.0,
-        // Half a unit of 1/8.
-        Precision::Blocks(BlockFormat::Q4_0) => 6.0 * n.sqrt() / 16.0,
+        // Half a unit of 1/8, or less.
+        Precision::Blocks(_) => 6.0 * n.sqrt() / 16.0,
     }
 }
 
@@ -126,7 +129,9 @@ fn least_cosine(precision: Precision) -> f64 {
     match precision {
         Precision::F32 | Precision::F16 | Precision::Bf16 => 0.99999,
         Precision::Int8 | Precision::Blocks(BlockFormat::Q8_0) => 0.9998,
-        Precision::Blocks(BlockFormat::Q4_0) => 0.99,
+        Precision::Blocks(BlockFormat::Q6K) => 0.9995,
+        Precision::Blocks(BlockFormat::Q5K) => 0.999,
+        Precision::Blocks(BlockFormat::Q4_0 | BlockFormat::Q4K) => 0.99,
     }
 }
 
