@@ -64,14 +64,7 @@ fn agrees(case: &Case) {
 
 #[test]
 fn without_random_choices_trees_and_predictions_equal_catboosts() {
-    let mut failures = Vec::new();
-    for case in cases("catboost_models") {
-        let outcome = std::panic::catch_unwind(|| agrees(&case));
-        if let Err(panic) = outcome {
-            failures.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
-        }
-    }
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    golden_cases::every(cases("catboost_models"), agrees);
 }
 
 fn list(file: &str) -> Vec<Value> {

@@ -2,25 +2,13 @@
 
 mod golden_cases;
 
-use golden_cases::{Case, assert_close, cases, fit, numbers, predictions, probabilities};
+use golden_cases::seeds::{Mean, assert_same_mean, over_seeds};
+use golden_cases::{Case, assert_close, cases, every, fit, numbers, predictions, probabilities};
 use pgml_core::{Dataset, MatrixRef, Run, Task, metrics};
-
-const SEEDS: u64 = 10;
-
-/// Runs a check on every case of a file and lists all that fail.
-fn for_each(file: &str, check: impl Fn(&Case)) {
-    let mut failures = Vec::new();
-    for case in cases(file) {
-        if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&case))) {
-            failures.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
-        }
-    }
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
-}
 
 #[test]
 fn predictions_equal_scikit_learns() {
-    for_each("hist_gradient_boosting", |case| {
+    every(cases("hist_gradient_boosting"), |case| {
         let model = fit(case);
         let out = predictions(model.as_ref(), &case.data);
         assert_close(&case.name, &out, &numbers(&case.expected["predictions"]), 1e-6, 1e-3);
@@ -32,14 +20,11 @@ fn predictions_equal_scikit_learns() {
 
 #[test]
 fn scores_and_rounds_over_seeds_are_those_of_scikit_learn() {
-    for_each("hist_gradient_boosting_seeds", |case| {
-        let (scores, rounds): (Vec<f64>, Vec<f64>) = (0..SEEDS).map(|seed| score(case, seed)).unzip();
+    every(cases("hist_gradient_boosting_seeds"), |case| {
+        let (scores, rounds): (Vec<f64>, Vec<f64>) = over_seeds(|seed| score(case, seed)).into_iter().unzip();
         for (what, ours) in [("score", scores), ("rounds", rounds)] {
-            let (mean, error) = spread(&ours);
-            let expected = numbers(&case.expected[what]);
-            let allowed = 3.0 * (error * error + expected[1] * expected[1]).sqrt() + 1e-9;
-            let difference = (mean - expected[0]).abs();
-            assert!(difference <= allowed, "{}: {what} {mean} is not {} ± {allowed}", case.name, expected[0]);
+            let reference = Mean::stored(&case.expected[what][0], &case.expected[what][1]);
+            assert_same_mean(&format!("{}: {what}", case.name), &ours, reference);
         }
     });
 }
@@ -65,13 +50,6 @@ fn score(case: &Case, seed: u64) -> (f64, f64) {
     classifier.predict_proba_into(rows, &mut out).expect("predicts");
     let loss = y.iter().zip(out.chunks(n)).map(|(class, p)| -p[*class as usize].max(f64::EPSILON).ln()).sum::<f64>();
     (loss / y.len() as f64, rounds)
-}
-
-fn spread(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean, (variance / n).sqrt())
 }
 
 /// Categories that a column declares are the same as ones that are named.

@@ -2,7 +2,8 @@
 
 mod golden_cases;
 
-use golden_cases::{Case, assert_close, cases, fit, numbers, sample};
+use golden_cases::seeds::{Mean, own_metrics_agree};
+use golden_cases::{Case, assert_close, cases, every, fit, numbers, sample};
 use pgml_core::{MatrixRef, Run};
 use serde_json::json;
 
@@ -23,25 +24,16 @@ fn components_errors_and_coordinates_equal_scikit_learn() {
     }
 }
 
-fn error_from(case: &Case, seed: u64) -> f64 {
-    let nmf = pgml_models::algorithm("nmf").expect("registered");
-    let mut params = case.params.clone();
-    params.insert("init".to_owned(), json!("random"));
-    let model = nmf.fit(&params, &case.data, case.task, &Run::new().with_seed(seed)).expect("fits");
-    model.own_metrics()[0].1
-}
-
 #[test]
 fn over_seeds_the_mean_error_equals_scikit_learns_within_its_error() {
-    for case in cases("nmf").iter().filter(|case| case.expected["seeded"] == true) {
-        let errors: Vec<f64> = (0..10).map(|seed| error_from(case, seed)).collect();
-        let mean = errors.iter().sum::<f64>() / 10.0;
-        let variance = errors.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 9.0;
-        let (reference, error) =
-            (numbers(&case.expected["seeded_mean"])[0], numbers(&case.expected["seeded_error"])[0]);
-        let bound = 3.0 * (variance / 10.0 + error * error).sqrt() + 1e-9 * reference;
-        assert!((mean - reference).abs() <= bound, "{}: {mean} is not {reference} ± {bound}", case.name);
-    }
+    let drawn = |mut case: Case| {
+        case.params.insert("init".to_owned(), json!("random"));
+        case
+    };
+    let seeded = cases("nmf").into_iter().filter(|case| case.expected["seeded"] == true);
+    every(seeded.map(drawn), |case| {
+        own_metrics_agree(case, Mean::stored(&case.expected["seeded_mean"], &case.expected["seeded_error"]));
+    });
 }
 
 #[test]

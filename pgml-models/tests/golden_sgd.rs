@@ -2,7 +2,8 @@
 
 mod golden_cases;
 
-use golden_cases::{Case, assert_close, cases, fit, numbers, predictions, probabilities, scores_agree};
+use golden_cases::seeds::scores_agree;
+use golden_cases::{Case, assert_close, cases_with, every, fit, numbers, predictions, probabilities};
 
 /// The stored array, of all targets where there are several.
 fn stored(parts: &pgml_core::Parts, name: &str) -> Vec<f64> {
@@ -29,18 +30,10 @@ fn agrees(case: &Case) {
 
 #[test]
 fn in_the_same_order_of_rows_coefficients_equal_scikit_learn() {
-    let mut failures = Vec::new();
-    for case in cases("sgd").into_iter().filter(|case| case.expected.contains_key("coef")) {
-        if let Err(panic) = std::panic::catch_unwind(|| agrees(&case)) {
-            failures.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
-        }
-    }
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    every(cases_with("sgd", "coef"), agrees);
 }
 
 #[test]
 fn scores_of_ten_seeds_equal_scikit_learn() {
-    for case in cases("sgd").into_iter().filter(|case| case.expected.contains_key("scores")) {
-        scores_agree(&case, "scores");
-    }
+    every(cases_with("sgd", "scores"), |case| scores_agree(case, "scores"));
 }

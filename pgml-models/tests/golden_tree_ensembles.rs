@@ -4,28 +4,21 @@ mod golden_cases;
 
 use std::collections::BTreeMap;
 
-use golden_cases::{Case, assert_close, cases, fit, numbers, predictions, probabilities};
+use golden_cases::seeds::{Mean, assert_same_mean, over_seeds};
+use golden_cases::{Case, assert_close, cases_of, every, fit, numbers, predictions, probabilities};
 use pgml_core::{Dataset, MatrixRef, Model, Run, Task};
-use pgml_models::algorithm;
 
 fn agree(algorithm: &str) {
-    let mut failures = Vec::new();
-    for case in cases("tree_ensembles").into_iter().filter(|case| case.algorithm == algorithm) {
-        let outcome = std::panic::catch_unwind(|| {
-            let model = fit(&case);
-            let reference = |name: &str| numbers(&case.expected[name]);
-            let out = predictions(model.as_ref(), &case.data);
-            assert_close(&format!("{}: predictions", case.name), &out, &reference("predictions"), 1e-6, 1e-3);
-            if case.expected.contains_key("probabilities") {
-                let out = probabilities(model.as_ref(), &case.data);
-                assert_close(&format!("{}: probabilities", case.name), &out, &reference("probabilities"), 1e-6, 1.0);
-            }
-        });
-        if let Err(panic) = outcome {
-            failures.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
+    every(cases_of("tree_ensembles", algorithm), |case| {
+        let model = fit(case);
+        let reference = |name: &str| numbers(&case.expected[name]);
+        let out = predictions(model.as_ref(), &case.data);
+        assert_close(&format!("{}: predictions", case.name), &out, &reference("predictions"), 1e-6, 1e-3);
+        if case.expected.contains_key("probabilities") {
+            let out = probabilities(model.as_ref(), &case.data);
+            assert_close(&format!("{}: probabilities", case.name), &out, &reference("probabilities"), 1e-6, 1.0);
         }
-    }
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    });
 }
 
 #[test]
@@ -82,36 +75,23 @@ fn scores(case: &Case, model: &dyn Model, test: &Dataset) -> Vec<(&'static str, 
     scores
 }
 
-/// Mean and squared standard error.
-fn moments(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let variance = values.iter().map(|v| (v - mean(values)).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean(values), variance / n)
-}
-
-fn score_alike(algorithm_name: &str) {
-    let mut failures = Vec::new();
-    for case in cases("tree_ensembles_random").into_iter().filter(|case| case.algorithm == algorithm_name) {
+fn score_alike(algorithm: &str) {
+    every(cases_of("tree_ensembles_random", algorithm), |case| {
         let (train, test) = split(&case.data);
+        let learner = pgml_models::algorithm(algorithm).expect("registered");
         let mut ours: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-        for seed in 0..10 {
+        for of_seed in over_seeds(|seed| {
             let run = Run::new().with_seed(seed);
-            let model = algorithm(&case.algorithm).and_then(|a| a.fit(&case.params, &train, case.task, &run));
-            let model = model.unwrap_or_else(|e| panic!("{}: {e}", case.name));
-            scores(&case, model.as_ref(), &test)
-                .into_iter()
-                .for_each(|(name, x)| ours.entry(name).or_default().push(x));
+            let model = learner.fit(&case.params, &train, case.task, &run);
+            scores(case, model.unwrap_or_else(|e| panic!("{}: {e}", case.name)).as_ref(), &test)
+        }) {
+            of_seed.into_iter().for_each(|(name, x)| ours.entry(name).or_default().push(x));
         }
         for (metric, theirs) in &case.expected {
-            let (us, our_error) = moments(&ours[metric.as_str()]);
-            let (them, their_error) = moments(&numbers(theirs));
-            let allowed = 3.0 * (our_error + their_error).sqrt();
-            if (us - them).abs() > allowed + 1e-12 {
-                failures.push(format!("{} {metric}: {us} here, {them} there, may differ by {allowed}", case.name));
-            }
+            let what = format!("{}: {metric}", case.name);
+            assert_same_mean(&what, &ours[metric.as_str()], Mean::of(&numbers(theirs)));
         }
-    }
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    });
 }
 
 #[test]

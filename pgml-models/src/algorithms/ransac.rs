@@ -8,7 +8,9 @@ use crate::linear_model::{Head, LinearModel};
 use crate::solvers::blocks::{block_rows, copy_columns, ranges};
 use crate::solvers::kernels::axpy;
 use crate::solvers::least_squares::Compressed;
-use crate::solvers::small_least_squares::SmallLeastSquares;
+
+/// Singular values up to this share of the largest count as zero, as in `linear` by default.
+const CUTOFF: f64 = 1e-6;
 
 hyperparams! {
     /// Parameters of `ransac`.
@@ -54,11 +56,7 @@ impl Estimator for Ransac {
         let run = &params.random_state.map_or_else(|| run.clone(), |seed| run.clone().with_seed(seed));
         let inliers = Search::new(params, data, &targets, run)?.best()?;
         let _memory = run.reserve(data.bytes(), "the rows that agree")?;
-        let agreeing = data.select(&inliers);
-        let targets: Vec<&[f64]> = agreeing.targets().iter().map(Vec::as_slice).collect();
-        let problem = Compressed::new(&agreeing, &targets, agreeing.weight(), true, run)?;
-        let coef = problem.solve(f64::EPSILON * agreeing.n_rows().max(agreeing.n_features()) as f64, run)?;
-        let intercept = coef.iter().enumerate().map(|(t, coef)| problem.intercept(t, coef)).collect();
+        let (coef, intercept) = least_squares(data, &inliers, run)?;
         LinearModel::new(coef.concat(), intercept, Head::Value)
     }
 
@@ -160,9 +158,9 @@ impl<'a> Search<'a> {
         let n = self.data.n_rows();
         let mut losses = vec![0.0; n];
         let mut predictions = Vec::with_capacity(self.targets.len());
-        for target in self.targets {
-            let (coef, intercept) = self.fit_sample(sample, target)?;
-            let predicted = self.predict(&coef, intercept)?;
+        let (coef, intercept) = least_squares(self.data, sample, self.run)?;
+        for ((target, coef), intercept) in self.targets.iter().zip(&coef).zip(intercept) {
+            let predicted = self.predict(coef, intercept)?;
             for ((loss, y), p) in losses.iter_mut().zip(*target).zip(&predicted) {
                 let error = (y - p).abs();
                 *loss += if self.params.loss == "squared_error" { error * error } else { error };
@@ -173,31 +171,6 @@ impl<'a> Search<'a> {
         let scores = self.targets.iter().zip(&predictions).map(|(y, p)| self.r2(&rows, y, p));
         let score = scores.sum::<f64>() / self.targets.len() as f64;
         Ok(Consensus { rows, score })
-    }
-
-    /// Least squares on the sample's rows, centred by their weighted means.
-    fn fit_sample(&self, sample: &[u32], target: &[f64]) -> Result<(Vec<f64>, f64)> {
-        let (m, d) = (sample.len(), self.data.n_features());
-        let weight: Vec<f64> = sample.iter().map(|row| self.data.weight().map_or(1.0, |w| w[*row as usize])).collect();
-        let total: f64 = weight.iter().sum();
-        let centred = |values: &mut [f64]| {
-            let mean =
-                if total > 0.0 { values.iter().zip(&weight).map(|(x, w)| w * x).sum::<f64>() / total } else { 0.0 };
-            values.iter_mut().zip(&weight).for_each(|(x, w)| *x = w.sqrt() * (*x - mean));
-            mean
-        };
-        let mut problem = SmallLeastSquares::new(m, d);
-        let mut means = Vec::with_capacity(d);
-        for (feature, column) in self.data.features().iter().zip(problem.a.chunks_exact_mut(m)) {
-            column.iter_mut().zip(sample).for_each(|(x, row)| *x = feature.values.get(*row as usize));
-            means.push(centred(column));
-        }
-        problem.b.iter_mut().zip(sample).for_each(|(y, row)| *y = target[*row as usize]);
-        let mean = centred(&mut problem.b);
-        let mut coef = vec![0.0; d];
-        problem.solve(&mut coef, self.run)?;
-        let shift: f64 = coef.iter().zip(&means).map(|(w, mean)| w * mean).sum();
-        Ok((coef, mean - shift))
     }
 
     fn predict(&self, coef: &[f64], intercept: f64) -> Result<Vec<f64>> {
@@ -230,6 +203,16 @@ impl<'a> Search<'a> {
             (false, false) => 1.0,
         }
     }
+}
+
+/// Coefficients and intercept per target of the line through these rows, as `linear` fits it.
+fn least_squares(data: &Dataset, rows: &[u32], run: &Run) -> Result<(Vec<Vec<f64>>, Vec<f64>)> {
+    let chosen = data.select(rows);
+    let targets: Vec<&[f64]> = chosen.targets().iter().map(Vec::as_slice).collect();
+    let problem = Compressed::new(&chosen, &targets, chosen.weight(), true, run)?;
+    let coef = problem.solve(CUTOFF, run)?;
+    let intercept = coef.iter().enumerate().map(|(t, coef)| problem.intercept(t, coef)).collect();
+    Ok((coef, intercept))
 }
 
 /// The median distance to the median, over all targets as one, as scikit-learn takes it.

@@ -2,21 +2,13 @@
 
 use pgml_core::{MatrixRef, Model, Run};
 
-use super::{Case, assert_close, cases, numbers, predictions, probabilities, sample};
+use super::{Case, assert_close, cases, every, numbers, predictions, probabilities, sample};
 
 /// Fits each case of `tests/golden/{file}.json` that `filter` keeps, stores and reads it, and compares predictions and,
 /// where the reference has them, `probabilities`, `components` and `scores` of anomalies, to `relative`. Where a case has
 /// `decided`, only the rows that it marks count.
 pub fn agree(file: &str, relative: f64, filter: impl Fn(&Case) -> bool) {
-    let mut failures = Vec::new();
-    for case in cases(file).into_iter().filter(filter) {
-        let compared = std::panic::catch_unwind(|| compare(&case, relative));
-        if let Err(panic) = compared {
-            let text = panic.downcast_ref::<String>().cloned();
-            failures.push(text.unwrap_or_else(|| format!("{}: panicked", case.name)));
-        }
-    }
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    every(cases(file).into_iter().filter(filter), |case| compare(case, relative));
 }
 
 fn compare(case: &Case, relative: f64) {

@@ -3,8 +3,11 @@
 #![allow(dead_code)] // each test program uses its part
 
 pub mod answers;
+pub mod seeds;
 
-use pgml_core::{Dataset, Feature, MatrixRef, Model, Run, Task, Values, datasets, metrics};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pgml_core::{Dataset, Feature, MatrixRef, Model, Run, Task, Values, datasets};
 use serde_json::{Map, Value};
 
 /// One comparison with the reference.
@@ -29,6 +32,28 @@ pub fn cases(file: &str) -> Vec<Case> {
     let text = std::fs::read_to_string(&path).expect("the golden file is in the repository");
     let list: Vec<Value> = serde_json::from_str(&text).expect("the golden file is JSON");
     list.iter().map(case).collect()
+}
+
+/// The cases of a file that are of one algorithm.
+pub fn cases_of(file: &str, algorithm: &str) -> Vec<Case> {
+    cases(file).into_iter().filter(|case| case.algorithm == algorithm).collect()
+}
+
+/// The cases of a file of which the reference tells `key`.
+pub fn cases_with(file: &str, key: &str) -> Vec<Case> {
+    cases(file).into_iter().filter(|case| case.expected.contains_key(key)).collect()
+}
+
+/// Checks every case, and fails with all that differ.
+pub fn every(cases: impl IntoIterator<Item = Case>, check: impl Fn(&Case)) {
+    let mut failures = Vec::new();
+    for case in cases {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(&case))) {
+            let text = panic.downcast_ref::<String>().cloned();
+            failures.push(text.unwrap_or_else(|| format!("{}: panicked", case.name)));
+        }
+    }
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
 }
 
 fn case(json: &Value) -> Case {
@@ -174,37 +199,9 @@ pub fn assert_close(what: &str, ours: &[f64], reference: &[f64], relative: f64, 
     }
 }
 
-/// Fails when the mean score of ten seeds, learnt from even rows and measured on odd ones, differs from the reference's
-/// (`expected[key]`) by more than three standard errors of the difference.
-pub fn scores_agree(case: &Case, key: &str) {
-    let n = case.data.n_rows() as u32;
-    let part = |first: u32| case.data.select(&(first..n).step_by(2).collect::<Vec<u32>>());
-    let (learn, judge) = (part(0), part(1));
-    let algorithm = pgml_models::algorithm(&case.algorithm).expect("registered");
-    let score = |seed: u64| {
-        let run = Run::new().with_seed(seed);
-        let model = algorithm.fit(&case.params, &learn, case.task, &run).expect("fits");
-        let rows = judge.to_rows();
-        let rows = MatrixRef::new(&rows, judge.n_features()).expect("whole rows");
-        let mut out = vec![0.0; rows.n_rows()];
-        model.predict_into(rows, &mut out).expect("predicts");
-        let y = judge.target().expect("a target");
-        match case.task {
-            Task::Regression => metrics::r2(y, &out),
-            _ => metrics::ConfusionMatrix::new(y, &out).accuracy(),
-        }
-    };
-    let ours: Vec<f64> = (0..10).map(score).collect();
-    let ((mean, error), (reference, its_error)) = (moments(&ours), moments(&numbers(&case.expected[key])));
-    let allowed = 3.0 * error.hypot(its_error) + 1e-12;
-    println!("{}: {mean:.4} ± {error:.4}, reference {reference:.4} ± {its_error:.4}", case.name);
-    assert!((mean - reference).abs() <= allowed, "{}: {ours:?} has mean {mean}, not {reference}", case.name);
-}
-
-/// Mean, and its standard error.
-fn moments(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean, (variance / n).sqrt())
+/// Fails when what is to be small is above the reference by more than `slack` of it.
+pub fn assert_no_worse(what: &str, ours: f64, reference: f64, slack: f64) {
+    let excess = (ours - reference) / reference.abs().max(f64::MIN_POSITIVE);
+    println!("{what}: {ours} beside {reference}, by {excess:e}");
+    assert!(excess <= slack, "{what}: {ours} is above {reference}, by {excess:e}");
 }
