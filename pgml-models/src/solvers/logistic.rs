@@ -1,7 +1,7 @@
-//! The logistic and softmax loss with its gradient and Hessian, over standardised columns.
+//! The logistic and softmax loss with its gradient and Hessian, over columns in standard units.
 //!
-//! Standardising changes nothing about the optimum, because each penalty is scaled back; it makes every solver
-//! indifferent to the units of the features.
+//! Units change nothing about the optimum, because each penalty is scaled back; these make every solver indifferent to
+//! those of the features.
 
 mod hessian;
 mod loss;
@@ -80,7 +80,7 @@ impl Objective {
             l2: Vec::new(),
             _memory: memory,
         };
-        objective.fill(data, run)?;
+        objective.fill(data, penalty.l2, run)?;
         objective.set_penalty(penalty);
         Ok(objective)
     }
@@ -96,7 +96,10 @@ impl Objective {
     }
 
     /// Copies, centres and scales the features block by block.
-    fn fill(&mut self, data: &Dataset, run: &Run) -> Result<()> {
+    ///
+    /// A feature's unit is what makes the curvature along it that of all others: by its spread alone, one that hardly
+    /// varies would have a penalty so steep that first-order methods need many steps.
+    fn fill(&mut self, data: &Dataset, l2: f64, run: &Run) -> Result<()> {
         let (width, d) = (self.width, self.n_features);
         let mut squares = vec![0.0; d];
         for rows in ranges(self.n_rows, self.size) {
@@ -111,11 +114,14 @@ impl Objective {
                 squares[j] += dot(&weighted, column);
             }
         }
+        // The variance of a class among equally likely ones, by which a feature's variance bends the loss.
+        let n_classes = (self.n_scores as f64).max(2.0);
+        let class_variance = (n_classes - 1.0) / (n_classes * n_classes);
         for (j, square) in squares.iter().enumerate() {
             let spread = square.sqrt();
             // What is left of a constant column after centring is rounding, not a unit.
             if spread > 1e-12 * self.means[j].abs() && spread > f64::MIN_POSITIVE {
-                self.scales[j] = spread;
+                self.scales[j] = (square + l2 / class_variance).sqrt();
             }
         }
         for rows in ranges(self.n_rows, self.size) {
