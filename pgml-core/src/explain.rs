@@ -9,7 +9,7 @@ use crate::{Error, ErrorKind, MatrixRef, Model, Result, Run, Task};
 
 /// A model that divides its scores among the features exactly.
 pub trait Explain {
-    /// What scores are in: `value`, `probability`, `log-odds` or `score`.
+    /// What scores are in: `value`, `probability`, `log-odds`, `score`, or for anomalies `splits saved`.
     fn unit(&self) -> &'static str;
 
     /// Writes how much each feature of `row` adds to the score of `output` (a target or a class), and returns the base:

@@ -4,7 +4,9 @@ mod grow;
 
 use pgml_core::estimator::expect_shape;
 use pgml_core::finite::require_finite;
-use pgml_core::{AnomalyDetector, Dataset, Estimator, MatrixRef, Model, Parts, Result, Run, Task, bail, hyperparams};
+use pgml_core::{
+    AnomalyDetector, Dataset, Estimator, Explain, MatrixRef, Model, Parts, Result, Run, Task, bail, hyperparams,
+};
 use serde_json::Value;
 
 use self::grow::Grower;
@@ -170,6 +172,35 @@ impl Model for IsolationForestModel {
     fn anomaly_detector(&self) -> Option<&dyn AnomalyDetector> {
         Some(self)
     }
+
+    fn explainer(&self) -> Option<&dyn Explain> {
+        Some(self)
+    }
+}
+
+/// Exact for what the score is made of: how many splits fewer than a random row this one needs to be isolated.
+impl Explain for IsolationForestModel {
+    fn unit(&self) -> &'static str {
+        "splits saved"
+    }
+
+    fn explain_row(
+        &self,
+        row: &[f64],
+        _typical: &[f64],
+        output: usize,
+        contributions: &mut [f64],
+        run: &Run,
+    ) -> Result<f64> {
+        let splits = self.forest.explain(row, output, contributions, run)?;
+        let n_trees = self.forest.n_trees() as f64;
+        contributions.iter_mut().for_each(|x| *x /= -n_trees);
+        Ok(average_path(self.n_samples) - splits / n_trees)
+    }
+
+    fn importance(&self, _deviations: &[f64]) -> Result<Vec<f64>> {
+        self.forest.importance()
+    }
 }
 
 impl AnomalyDetector for IsolationForestModel {
@@ -185,6 +216,25 @@ impl AnomalyDetector for IsolationForestModel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn contributions_sum_to_the_splits_that_the_score_is_made_of() {
+        let rows: Vec<f64> = (0..300).map(|i| f64::from(i * i % 83) + if i == 30 { 500.0 } else { 0.0 }).collect();
+        let data = Dataset::from_rows(&rows, 3).expect("whole rows");
+        let params = IsolationForestParams { n_estimators: 20, ..IsolationForestParams::default() };
+        let model = IsolationForest::fit(&params, &data, Task::AnomalyDetection, &Run::new()).expect("fits");
+        for row in rows.chunks_exact(3) {
+            let (mut contributions, mut score) = ([0.0; 3], [0.0]);
+            let base = model.explain_row(row, &[0.0; 3], 0, &mut contributions, &Run::new()).expect("explains");
+            let rows = MatrixRef::new(row, 3).expect("a row");
+            model.anomaly_score_into(rows, &mut score).expect("scores");
+            let saved = average_path(100) * (1.0 + (score[0] + model.threshold).log2());
+            assert!((base + contributions.iter().sum::<f64>() - saved).abs() < 1e-9, "{row:?}");
+        }
+        let mut contributions = [0.0; 3];
+        model.explain_row(&rows[30..33], &[0.0; 3], 0, &mut contributions, &Run::new()).expect("explains");
+        assert!(contributions[0] > contributions[1].abs() + contributions[2].abs(), "{contributions:?}");
+    }
 
     #[test]
     fn average_paths_equal_scikit_learn() {
