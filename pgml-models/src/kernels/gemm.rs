@@ -33,11 +33,21 @@ pub fn gemm(team: &Team, x: &[f32], weights: &PackedMatrix, epilogue: &Epilogue<
     }
     let grid = Grid::new(rows, weights, team.threads());
     let out = Disjoint::new(out);
-    team.for_each(grid.row_blocks * grid.panel_blocks, |job| {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let (rows, panels) = grid.job(job);
-            block(x, weights, epilogue, &out, rows, panels, scratch);
+    let convert = |rows: Range<usize>, multiply: &dyn Fn(Rows<'_>)| {
+        let x = &x[rows.start * weights.inputs..rows.end * weights.inputs];
+        OPERAND.with_borrow_mut(|operand| {
+            multiply(operand.convert(weights.cpu, weights.precision, &weights.kernel, x, weights.inputs));
         });
+    };
+    if grid.row_blocks == 1 {
+        // Once for all threads: a row's conversion is a part of its products that shows.
+        return convert(0..rows, &|a| {
+            team.for_each(grid.panel_blocks, |job| block(a, weights, epilogue, &out, 0..rows, grid.job(job).1));
+        });
+    }
+    team.for_each(grid.row_blocks * grid.panel_blocks, |job| {
+        let (rows, panels) = grid.job(job);
+        convert(rows.clone(), &|a| block(a, weights, epilogue, &out, rows.clone(), panels.clone()));
     });
 }
 
@@ -66,9 +76,14 @@ impl Grid {
     fn new(rows: usize, weights: &PackedMatrix, threads: usize) -> Self {
         let panels = weights.n_panels();
         let row_blocks = rows.div_ceil(weights.kernel.max_rows * TILES_PER_BLOCK);
-        let work = rows * weights.steps * panels * weights.kernel.b_step;
-        // A few jobs for each thread, so that a thread that is displaced for a while delays the others little.
-        let jobs = if threads == 1 { 1 } else { (work / WORTH_A_THREAD).min(4 * threads) };
+        let work = rows * weights.inputs * panels * weights.kernel.width();
+        // A few jobs for each thread, so that a thread that is displaced for a while delays the others little; as many for
+        // each, because one left over would be waited for.
+        let jobs = match work / WORTH_A_THREAD {
+            _ if threads == 1 => 1,
+            0 | 1 => 1,
+            jobs => jobs.min(4 * threads).next_multiple_of(threads),
+        };
         let panel_blocks = jobs.div_ceil(row_blocks).clamp(1, panels);
         Self { rows, panels, row_blocks, panel_blocks }
     }
@@ -84,43 +99,49 @@ fn part(len: usize, parts: usize, index: usize) -> Range<usize> {
     len * index / parts..len * (index + 1) / parts
 }
 
-#[derive(Default)]
-struct Scratch {
-    sums: Aligned,
-    operand: Operand,
-}
-
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static OPERAND: RefCell<Operand> = RefCell::default();
+    static SUMS: RefCell<Aligned> = RefCell::default();
 }
 
-/// Computes the outputs of `rows` and `panels`.
+/// Computes the outputs of `rows`, which are `a`, and `panels`.
 fn block(
-    x: &[f32],
+    a: Rows<'_>,
     w: &PackedMatrix,
     epilogue: &Epilogue<'_>,
     out: &Disjoint<'_, f32>,
     rows: Range<usize>,
     panels: Range<usize>,
-    scratch: &mut Scratch,
 ) {
-    let x = &x[rows.start * w.inputs..rows.end * w.inputs];
-    let a = scratch.operand.convert(w.cpu, w.precision, &w.kernel, x, w.inputs);
+    SUMS.with_borrow_mut(|sums| {
+        sums.reserve(rows.len() * w.kernel.width());
+        for p in panels {
+            multiply(w, a, rows.len(), w.panel(p), sums.as_mut_slice());
+            finish_panel(a, w, epilogue, out, rows.clone(), p, sums.as_slice());
+        }
+    });
+}
+
+/// Turns the sums of panel `p` into outputs.
+fn finish_panel(
+    a: Rows<'_>,
+    w: &PackedMatrix,
+    epilogue: &Epilogue<'_>,
+    out: &Disjoint<'_, f32>,
+    rows: Range<usize>,
+    p: usize,
+    sums: &[u32],
+) {
     let width = w.kernel.width();
-    scratch.sums.reserve(rows.len() * width);
-    for p in panels {
-        multiply(w, a, rows.len(), w.panel(p), scratch.sums.as_mut_slice());
-        let columns = p * w.panel_outputs()..((p + 1) * w.panel_outputs()).min(w.outputs);
-        let dequantize = (w.precision == Precision::Int8).then(|| Dequantize {
-            row_scales: a.scales,
-            row_zeros: a.zeros,
-            column_scales: &w.scales[p * width..(p + 1) * width],
-            column_sums: &w.sums[p * width..(p + 1) * width],
-        });
-        let (outputs, gated, rows) = (w.outputs, w.gated, rows.clone());
-        let sums = scratch.sums.as_slice();
-        finish(w.cpu, &Panel { sums, rows, columns, outputs, gated, dequantize, epilogue }, out);
-    }
+    let columns = p * w.panel_outputs()..((p + 1) * w.panel_outputs()).min(w.outputs);
+    let dequantize = (w.precision == Precision::Int8).then(|| Dequantize {
+        row_scales: a.scales,
+        row_zeros: a.zeros,
+        column_scales: &w.scales[p * width..(p + 1) * width],
+        column_sums: &w.sums[p * width..(p + 1) * width],
+    });
+    let (outputs, gated) = (w.outputs, w.gated);
+    finish(w.cpu, &Panel { sums, rows, columns, outputs, gated, dequantize, epilogue }, out);
 }
 
 /// `sums[r] = a[r] · panel` for `rows` rows.

@@ -7,7 +7,7 @@
 //! in the second-level cache when the next reads it. Results do not depend on how tokens are grouped, nor on threads.
 
 mod activation;
-#[expect(unsafe_code, reason = "one buffer is seen as integers and as floats")]
+#[expect(unsafe_code, reason = "one buffer is seen as integers and as floats; advice to the system")]
 mod aligned;
 #[expect(unsafe_code, reason = "tiles read and write through pointers, jobs write to disjoint parts of one slice")]
 mod attention;
