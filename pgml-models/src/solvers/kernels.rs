@@ -2,27 +2,43 @@
 //!
 //! Sums run in sixteen fixed lanes without fused multiply-add, so that every CPU gives the same bits.
 
-/// Compiles a function a second time for AVX2 and picks that one where the CPU has it.
+/// Compiles a function a second time for AVX2 and picks that one where the CPU has it; after `up to avx512` a third time,
+/// which pays where much is computed with what is in registers.
 macro_rules! for_each_cpu {
+    (up to avx512 $(#[$meta:meta])* $visible:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$meta])*
+        $visible fn $name($($arg: $type),*) $(-> $ret)? {
+            #[inline(always)]
+            fn plain($($arg: $type),*) $(-> $ret)? $body
+
+            $crate::solvers::kernels::for_each_cpu!(@ "avx512f" ($($arg: $type),*) $(-> $ret)?);
+            $crate::solvers::kernels::for_each_cpu!(@ "avx2" ($($arg: $type),*) $(-> $ret)?);
+            plain($($arg),*)
+        }
+    };
     ($(#[$meta:meta])* $visible:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
         $visible fn $name($($arg: $type),*) $(-> $ret)? {
             #[inline(always)]
             fn plain($($arg: $type),*) $(-> $ret)? $body
 
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2")]
-                fn wide($($arg: $type),*) $(-> $ret)? {
-                    plain($($arg),*)
-                }
-                if std::arch::is_x86_feature_detected!("avx2") {
-                    // SAFETY: the CPU has AVX2, which is all that `wide` asks for.
-                    #[allow(unsafe_code)] // the only way to call code compiled for a feature found at run time
-                    return unsafe { wide($($arg),*) };
-                }
-            }
+            $crate::solvers::kernels::for_each_cpu!(@ "avx2" ($($arg: $type),*) $(-> $ret)?);
             plain($($arg),*)
+        }
+    };
+    // The function `plain` for one CPU, called if this is one.
+    (@ $feature:tt ($($arg:ident: $type:ty),*) $(-> $ret:ty)?) => {
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = $feature)]
+            fn wide($($arg: $type),*) $(-> $ret)? {
+                plain($($arg),*)
+            }
+            if std::arch::is_x86_feature_detected!($feature) {
+                // SAFETY: the CPU has the feature, which is all that `wide` asks for.
+                #[allow(unsafe_code)] // the only way to call code compiled for a feature found at run time
+                return unsafe { wide($($arg),*) };
+            }
         }
     };
 }

@@ -1,4 +1,8 @@
 //! Products of dense matrices: one tile of four rows by eight columns, kept in registers.
+//!
+//! No fused multiply-add: each element's sum has the same terms in the same order on every CPU.
+
+use std::ops::Range;
 
 use pgml_core::{Result, Run};
 
@@ -10,6 +14,8 @@ const WIDTH: usize = 8;
 const HEIGHT: usize = 4;
 /// Terms summed before they are added to the result: that much of a panel stays in the first-level cache.
 const DEPTH: usize = 256;
+/// Panels that one strip of rows is multiplied with before the next strip comes: they stay in the second-level cache.
+const GROUP: usize = 32;
 
 /// A matrix as the left factor: element `(i, l)` lies at `i · row + l · step`.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +33,22 @@ impl<'a> Left<'a> {
         Self { data, row: inner, step: 1, n_rows: data.len().checked_div(inner).unwrap_or(0) }
     }
 
+    /// `n_rows` rows of a matrix whose rows lie `stride` apart, from the beginning of `data` on.
+    #[must_use]
+    pub fn within(data: &'a [f64], stride: usize, n_rows: usize) -> Self {
+        Self { data, row: stride, step: 1, n_rows }
+    }
+
     /// The transpose of the row-major `inner × n_rows` matrix.
     #[must_use]
     pub fn transposed(data: &'a [f64], n_rows: usize) -> Self {
         Self { data, row: 1, step: n_rows, n_rows }
+    }
+
+    /// The transpose of `n_rows` columns of a matrix whose rows lie `stride` apart, from the beginning of `data` on.
+    #[must_use]
+    pub fn transposed_within(data: &'a [f64], stride: usize, n_rows: usize) -> Self {
+        Self { data, row: 1, step: stride, n_rows }
     }
 }
 
@@ -46,25 +64,39 @@ impl Panels {
     /// Packs the row-major `inner × n` matrix `b`.
     #[must_use]
     pub fn pack(b: &[f64], n: usize) -> Self {
-        Self::gather(b.len().checked_div(n).unwrap_or(0), n, |l, j| b[l * n + j])
+        Self::pack_within(b, n, b.len().checked_div(n).unwrap_or(0), n)
+    }
+
+    /// Packs the `inner × n` matrix whose rows lie `stride` apart, from the beginning of `b` on.
+    #[must_use]
+    pub fn pack_within(b: &[f64], stride: usize, inner: usize, n: usize) -> Self {
+        let mut values = vec![0.0; n.div_ceil(WIDTH) * inner * WIDTH];
+        // A few rows at a time, so that each panel is written in stretches.
+        for first in (0..inner).step_by(WIDTH) {
+            let rows = first..inner.min(first + WIDTH);
+            for (panel, column) in values.chunks_exact_mut(inner * WIDTH).zip((0..n).step_by(WIDTH)) {
+                let (cells, _) = panel[first * WIDTH..].as_chunks_mut::<WIDTH>();
+                for (cells, row) in cells.iter_mut().zip(rows.clone()) {
+                    let row = &b[row * stride + column..row * stride + n];
+                    match row.first_chunk() {
+                        Some(row) => *cells = *row,
+                        None => cells[..row.len()].copy_from_slice(row),
+                    }
+                }
+            }
+        }
+        Self { values, inner, n }
     }
 
     /// Packs the transpose of the row-major `n × inner` matrix `b`.
     #[must_use]
     pub fn pack_transposed(b: &[f64], inner: usize) -> Self {
-        Self::gather(inner, b.len().checked_div(inner).unwrap_or(0), |l, j| b[j * inner + l])
-    }
-
-    fn gather(inner: usize, n: usize, at: impl Fn(usize, usize) -> f64) -> Self {
+        let n = b.len().checked_div(inner).unwrap_or(0);
         let mut values = vec![0.0; n.div_ceil(WIDTH) * inner * WIDTH];
-        if inner > 0 {
-            for (p, panel) in values.chunks_exact_mut(inner * WIDTH).enumerate() {
-                let first = p * WIDTH;
-                let width = WIDTH.min(n - first);
-                for (l, cells) in panel.chunks_exact_mut(WIDTH).enumerate() {
-                    cells[..width].iter_mut().enumerate().for_each(|(j, cell)| *cell = at(l, first + j));
-                }
-            }
+        let mut rows = b.chunks_exact(inner.max(1));
+        for panel in values.chunks_exact_mut((inner * WIDTH).max(1)) {
+            let (cells, _) = panel.as_chunks_mut::<WIDTH>();
+            interleave(std::array::from_fn(|_| rows.next()), cells);
         }
         Self { values, inner, n }
     }
@@ -152,52 +184,116 @@ fn tiles(a: Left<'_>, b: &Panels, c: &mut [f64], lower: bool) {
         return;
     }
     for first in (0..b.inner).step_by(DEPTH) {
-        let depth = DEPTH.min(b.inner - first);
-        let data = &a.data[first * a.step..];
-        for (p, panel) in b.values.chunks_exact(b.inner * WIDTH).enumerate() {
-            let panel = &panel[first * WIDTH..(first + depth) * WIDTH];
-            let above = if lower { p * WIDTH } else { 0 };
-            add_panel(data, a.row, a.step, above, a.n_rows, panel, c, p * WIDTH, b.n);
+        let terms = first..b.inner.min(first + DEPTH);
+        for column in (0..b.n).step_by(GROUP * WIDTH) {
+            add_group(a, b, &terms, column, c, lower);
         }
     }
 }
 
-for_each_cpu! {
-    #[allow(clippy::too_many_arguments)] // where the tile lies in three matrices
-    fn add_panel(
-        a: &[f64], row: usize, step: usize, first: usize, n_rows: usize, panel: &[f64], c: &mut [f64], column: usize,
-        n: usize,
-    ) {
-        let mut i = first;
-        while i + HEIGHT <= n_rows {
-            tile::<HEIGHT>(&a[i * row..], row, step, panel, &mut c[i * n..], column, n);
-            i += HEIGHT;
-        }
-        while i < n_rows {
-            tile::<1>(&a[i * row..], row, step, panel, &mut c[i * n..], column, n);
-            i += 1;
-        }
-    }
-}
-
-#[inline(always)]
-fn tile<const ROWS: usize>(a: &[f64], row: usize, step: usize, panel: &[f64], c: &mut [f64], column: usize, n: usize) {
-    let mut sums = [[0.0; WIDTH]; ROWS];
-    let (cells, _) = panel.as_chunks::<WIDTH>();
-    for (l, b) in cells.iter().enumerate() {
-        for r in 0..ROWS {
-            let x = a[r * row + l * step];
-            for j in 0..WIDTH {
-                sums[r][j] += x * b[j];
+for_each_cpu! { up to avx512
+    /// Adds the products of some terms of all rows with the panels of one group, which begins at a column.
+    fn add_group(a: Left<'_>, b: &Panels, terms: &Range<usize>, begin: usize, c: &mut [f64], lower: bool) {
+        let mut strip = [[0.0; HEIGHT]; DEPTH];
+        let strip = &mut strip[..terms.len()];
+        for row in (if lower { begin } else { 0 }..a.n_rows).step_by(HEIGHT) {
+            let rows = HEIGHT.min(a.n_rows - row);
+            // One panel is multiplied with rows as they lie, which more would have to gather again and again.
+            let direct = if b.n <= WIDTH { a.four_rows(row, terms) } else { None };
+            if direct.is_none() {
+                a.strip_into(row, rows, terms, strip);
+            }
+            let end = if lower { b.n.min(row + HEIGHT) } else { b.n };
+            for column in (begin..end.min(begin + GROUP * WIDTH)).step_by(WIDTH) {
+                let panel = b.cells(column, terms);
+                let sums = match direct {
+                    Some([p, q, r, s]) => {
+                        tile(p.iter().zip(q).zip(r).zip(s).map(|(((p, q), r), s)| [*p, *q, *r, *s]), panel)
+                    }
+                    None => tile(strip.iter().copied(), panel),
+                };
+                for (r, sums) in sums[..rows].iter().enumerate() {
+                    let at = (row + r) * b.n;
+                    let c = &mut c[at + column..at + b.n.min(column + WIDTH)];
+                    match c.first_chunk_mut::<WIDTH>() {
+                        Some(c) => (0..WIDTH).for_each(|j| c[j] += sums[j]),
+                        None => c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum),
+                    }
+                }
             }
         }
     }
-    for (r, sums) in sums.iter().enumerate() {
-        let from = r * n + column;
-        let to = (r * n + n).min(from + WIDTH);
-        for (c, sum) in c[from..to].iter_mut().zip(sums) {
-            *c += sum;
+}
+
+impl Left<'_> {
+    /// Some terms of four rows, if they lie one after the other and are all there.
+    #[inline(always)]
+    fn four_rows(&self, row: usize, terms: &Range<usize>) -> Option<[&[f64]; HEIGHT]> {
+        let at = |r: usize| &self.data[(row + r) * self.row + terms.start..(row + r) * self.row + terms.end];
+        (self.step == 1 && row + HEIGHT <= self.n_rows).then(|| std::array::from_fn(at))
+    }
+
+    /// Copies some terms of `rows` rows.
+    #[inline(always)]
+    fn strip_into(&self, row: usize, rows: usize, terms: &Range<usize>, strip: &mut [[f64; HEIGHT]]) {
+        let data = &self.data[row * self.row + terms.start * self.step..];
+        if self.step == 1 {
+            let row_at = |r: usize| (r < rows).then(|| &data[r * self.row..r * self.row + terms.len()]);
+            return interleave(std::array::from_fn(row_at), strip);
         }
+        for (cells, column) in strip.iter_mut().zip(data.chunks(self.step)) {
+            match column.first_chunk() {
+                Some(column) => *cells = *column,
+                None => cells[..rows].copy_from_slice(&column[..rows]),
+            }
+        }
+    }
+}
+
+impl Panels {
+    /// Some terms of the panel that begins at `column`.
+    #[inline(always)]
+    fn cells(&self, column: usize, terms: &Range<usize>) -> &[[f64; WIDTH]] {
+        let panel = column * self.inner;
+        self.values[panel + terms.start * WIDTH..panel + terms.end * WIDTH].as_chunks().0
+    }
+}
+
+/// The sums of products of a strip with a panel.
+#[inline(always)]
+fn tile(strip: impl Iterator<Item = [f64; HEIGHT]>, panel: &[[f64; WIDTH]]) -> [[f64; WIDTH]; HEIGHT] {
+    let mut sums = [[0.0; WIDTH]; HEIGHT];
+    for (a, b) in strip.zip(panel) {
+        for r in 0..HEIGHT {
+            for j in 0..WIDTH {
+                sums[r][j] += a[r] * b[j];
+            }
+        }
+    }
+    sums
+}
+
+/// Writes rows, as far as there are some, as columns.
+#[inline(always)]
+fn interleave<const N: usize>(rows: [Option<&[f64]>; N], columns: &mut [[f64; N]]) {
+    // Rows that are all there are transposed by fours, which are shuffles between registers.
+    const STEP: usize = 4;
+    if rows.iter().any(Option::is_none) {
+        for (j, row) in rows.iter().enumerate() {
+            columns.iter_mut().zip(row.unwrap_or_default()).for_each(|(cells, x)| cells[j] = *x);
+        }
+        return;
+    }
+    let rows = rows.map(|row| row.unwrap_or_default()[..columns.len()].as_chunks::<STEP>());
+    let (fours, rest) = columns.as_chunks_mut::<STEP>();
+    for (l, columns) in fours.iter_mut().enumerate() {
+        let rows = rows.map(|(fours, _)| fours[l]);
+        for (s, cells) in columns.iter_mut().enumerate() {
+            *cells = rows.map(|row| row[s]);
+        }
+    }
+    for (l, cells) in rest.iter_mut().enumerate() {
+        *cells = rows.map(|(_, row)| row[l]);
     }
 }
 
