@@ -38,17 +38,21 @@ pub fn fit(
         run.progress("training", u64::from(iteration), u64::from(stop.max_iter));
         let turns = turns(k, order.as_mut());
         let gram = with_ridge(gram(&h, k, d), k, on_rows.l2);
+        let packed_h = Panels::pack_transposed(&h, d);
         let mut violation = 0.0;
-        let (mut of_w, mut cross) = (vec![0.0; k * k], vec![0.0; k * d]);
+        let (mut of_w, mut cross) = (vec![0.0; k * k], vec![0.0; d * k]);
         for block in &mut blocks {
             run.check()?;
             let len = block.x.len() / d;
-            let mut target = vec![-on_rows.l1; k * len];
-            add_product(Left::rows(&h, d), &Panels::pack(&block.x, len), &mut target);
-            violation += sweep(&mut block.w, &gram, &target, &turns);
-            add_product(Left::rows(&block.w, len), &Panels::pack_transposed(&block.w, len), &mut of_w);
-            add_product(Left::rows(&block.w, len), &Panels::pack_transposed(&block.x, len), &mut cross);
+            // The coordinates are fewer than the features: they are what is packed.
+            let mut by_row = vec![-on_rows.l1; len * k];
+            add_product(Left::transposed(&block.x, len), &packed_h, &mut by_row);
+            violation += sweep(&mut block.w, &gram, &transposed(&by_row, k), &turns);
+            let packed_w = Panels::pack_transposed(&block.w, len);
+            add_product(Left::rows(&block.w, len), &packed_w, &mut of_w);
+            add_product(Left::rows(&block.x, len), &packed_w, &mut cross);
         }
+        let mut cross = transposed(&cross, k);
         cross.iter_mut().for_each(|cell| *cell -= on_components.l1);
         let turns = self::turns(k, order.as_mut());
         violation += sweep(&mut h, &with_ridge(of_w, k, on_components.l2), &cross, &turns);
@@ -81,6 +85,11 @@ fn blocks(data: &Dataset, w: &[f64], k: usize, run: &Run) -> Result<Vec<Block>> 
         Ok(Block { x, w })
     };
     ranges(data.n_rows(), BLOCK).map(block).collect()
+}
+
+/// Rows of `k` numbers as `k` rows.
+fn transposed(rows: &[f64], k: usize) -> Vec<f64> {
+    (0..k).flat_map(|t| rows.iter().skip(t).step_by(k)).copied().collect()
 }
 
 /// `H Hᵀ`.
@@ -148,34 +157,41 @@ fn error(blocks: &[Block], h: &[f64], k: usize, d: usize, run: &Run) -> Result<f
     Ok(square.sqrt())
 }
 
-for_each_cpu! {
-    /// Descends on the coordinates `w` of one row, from 0, as long as they violate their optimality by more than `tol`
-    /// times what they did first. `gradient` starts as minus the target.
-    pub fn descend(w: &mut [f64], gradient: &mut [f64], gram: &[f64], tol: f64, max_iter: u32) {
+/// Rows whose coordinates are found at once.
+pub const LANES: usize = 8;
+
+for_each_cpu! { up to avx512
+    /// Descends on the coordinates `w` of a few rows, from 0, each row for as long as it violates its optimality by more
+    /// than `tol` times what it did first. `gradient` starts as minus the target.
+    pub fn descend(
+        w: &mut [[f64; LANES]], gradient: &mut [[f64; LANES]], gram: &[f64], tol: f64, max_iter: u32,
+    ) {
         let k = w.len();
-        let mut first = 0.0;
+        let (mut first, mut moves) = ([0.0; LANES], [true; LANES]);
         for iteration in 0..max_iter {
-            let mut violation = 0.0;
-            for t in 0..k {
-                let g = gradient[t];
-                violation += if w[t] == 0.0 { (-g).max(0.0) } else { g.abs() };
-                let row = &gram[t * k..(t + 1) * k];
-                if row[t] == 0.0 {
-                    continue;
+            let mut violation = [0.0; LANES];
+            for (t, row) in gram.chunks_exact(k).enumerate() {
+                let mut by = [0.0; LANES];
+                for l in 0..LANES {
+                    let (g, own) = (gradient[t][l], w[t][l]);
+                    violation[l] += if own == 0.0 { (-g).max(0.0) } else { g.abs() };
+                    let moved = (own - g / row[t]).max(0.0);
+                    by[l] = if moves[l] && row[t] != 0.0 { moved - own } else { 0.0 };
+                    w[t][l] = if by[l] == 0.0 { own } else { moved };
                 }
-                let moved = (w[t] - g / row[t]).max(0.0);
-                let by = moved - w[t];
-                if by != 0.0 {
-                    w[t] = moved;
-                    for (gradient, weight) in gradient.iter_mut().zip(row) {
-                        *gradient += weight * by;
+                for (gradient, weight) in gradient.iter_mut().zip(row) {
+                    for l in 0..LANES {
+                        gradient[l] += weight * by[l];
                     }
                 }
             }
             if iteration == 0 {
                 first = violation;
             }
-            if violation <= tol * first {
+            for l in 0..LANES {
+                moves[l] &= violation[l] > tol * first[l] || violation[l].is_nan();
+            }
+            if moves == [false; LANES] {
                 return;
             }
         }

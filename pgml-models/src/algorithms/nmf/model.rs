@@ -4,7 +4,7 @@ use pgml_core::estimator::expect_shape;
 use pgml_core::finite::require_finite;
 use pgml_core::{MatrixRef, Model, Parts, Result, Transform, bail};
 
-use super::coordinate_descent::{descend, gram, with_ridge};
+use super::coordinate_descent::{LANES, descend, gram, with_ridge};
 use super::divergence::Divergence;
 use super::multiplicative::{self, Scratch};
 use super::{Found, Penalty, Stop};
@@ -97,26 +97,56 @@ impl NmfModel {
                 feature + 1
             );
         }
-        let k = self.n_components();
-        let (mut w, mut gradient, mut scratch) = (vec![0.0; k], vec![0.0; k], Scratch::default());
-        for (i, row) in rows.rows().enumerate() {
-            match &self.solver {
-                Solver::Descent { by_feature, gram } => {
-                    w.fill(0.0);
-                    gradient.fill(0.0);
-                    add_product(Left::rows(row, self.n_features), by_feature, &mut gradient);
-                    gradient.iter_mut().for_each(|g| *g = self.penalty.l1 - *g);
-                    descend(&mut w, &mut gradient, gram, self.stop.tol, self.stop.max_iter);
+        match &self.solver {
+            Solver::Descent { by_feature, gram } => self.each_by_descent(rows, by_feature, gram, write),
+            Solver::Multiplicative(parts) => {
+                let (mut w, mut scratch) = (vec![0.0; self.n_components()], Scratch::default());
+                for (i, row) in rows.rows().enumerate() {
+                    parts.solve(row, &mut w, self.stop, &mut scratch);
+                    expect_finite(&w)?;
+                    write(i, &w);
                 }
-                Solver::Multiplicative(parts) => parts.solve(row, &mut w, self.stop, &mut scratch),
+                Ok(())
             }
-            if w.iter().any(|x| !x.is_finite()) {
-                bail!(InvalidData, "the coordinates of the row overflow: its values are too large");
+        }
+    }
+
+    /// As [`NmfModel::each`], a few rows at a time.
+    fn each_by_descent(
+        &self,
+        rows: &MatrixRef<'_>,
+        by_feature: &Panels,
+        gram: &[f64],
+        mut write: impl FnMut(usize, &[f64]),
+    ) -> Result<()> {
+        let (d, k) = (self.n_features, self.n_components());
+        let (mut w, mut gradient) = (vec![[0.0; LANES]; k], vec![[0.0; LANES]; k]);
+        let mut by_row = vec![0.0; LANES.min(rows.n_rows()) * k];
+        for (few, rows) in rows.as_slice().chunks(LANES * d).enumerate() {
+            let by_row = &mut by_row[..rows.len() / d * k];
+            by_row.fill(0.0);
+            add_product(Left::rows(rows, d), by_feature, by_row);
+            w.fill([0.0; LANES]);
+            gradient.fill([0.0; LANES]);
+            for (lane, row) in by_row.chunks_exact(k).enumerate() {
+                gradient.iter_mut().zip(row).for_each(|(cells, target)| cells[lane] = self.penalty.l1 - target);
             }
-            write(i, &w);
+            descend(&mut w, &mut gradient, gram, self.stop.tol, self.stop.max_iter);
+            for (lane, row) in by_row.chunks_exact_mut(k).enumerate() {
+                row.iter_mut().zip(&w).for_each(|(x, cells)| *x = cells[lane]);
+                expect_finite(row)?;
+                write(few * LANES + lane, row);
+            }
         }
         Ok(())
     }
+}
+
+fn expect_finite(w: &[f64]) -> Result<()> {
+    if w.iter().any(|x| !x.is_finite()) {
+        bail!(InvalidData, "the coordinates of the row overflow: its values are too large");
+    }
+    Ok(())
 }
 
 impl Model for NmfModel {
