@@ -6,7 +6,7 @@ use pgml_core::{Dataset, Estimator, MatrixRef, Model, Parts, Result, Run, Task, 
 use serde_json::Value;
 
 use super::agglomerative::{Stop, metric_for};
-use crate::solvers::linkage::{Linkage, cut, merges};
+use crate::solvers::linkage::{Linkage, cut, merges_of_features};
 
 hyperparams! {
     /// Parameters of `feature_agglomeration`.
@@ -52,9 +52,7 @@ impl Estimator for FeatureAgglomeration {
         if data.n_features() < 2 {
             return PooledFeatures::new(vec![0], &params.pooling_func);
         }
-        let _memory = run.reserve(32 * (data.n_rows() * data.n_features()) as u64, "the features as rows")?;
-        let features: Vec<f64> = data.features().iter().flat_map(|feature| feature.values.iter()).collect();
-        let merges = merges(&Dataset::from_rows(&features, data.n_rows())?, linkage, metric, run)?;
+        let merges = merges_of_features(data, linkage, metric, run)?;
         let labels = cut(&merges, stop.n_clusters(&merges)?);
         PooledFeatures::new(labels.into_iter().map(|label| label as u32).collect(), &params.pooling_func)
     }

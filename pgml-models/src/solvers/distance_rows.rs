@@ -5,13 +5,15 @@ use std::ops::Range;
 use pgml_core::run::Reservation;
 use pgml_core::{Dataset, Error, ErrorKind, Result, Run};
 
-use super::blocks::{copy_columns, ranges};
+use super::blocks::{copy_column, copy_columns, ranges};
 use super::kernels::for_each_cpu;
 use super::nearest::squared_distances;
 use super::neighbours::Metric;
 
 /// Rows per block: the distances of one block stay in the first-level cache.
 const BLOCK: usize = 256;
+/// Rows that are copied at once where they are to be columns.
+const ROWS: usize = 128;
 
 /// Data rows in blocks that lie column after column, so that one row's distances to a block run in vector lanes. Each
 /// sum runs over the features in their order, which is what reference libraries do: equal distances stay equal.
@@ -38,6 +40,31 @@ impl DistanceRows {
             copy_columns(data, &rows, block);
             if metric == Metric::Cosine {
                 to_unit_length(block, rows.len());
+            }
+        }
+        Ok(Self { columns, n, d, metric, _memory: memory })
+    }
+
+    /// Copies the features of `data` in the place of rows: each has a number per row.
+    ///
+    /// # Errors
+    /// When the run was cancelled or its memory does not suffice.
+    pub fn of_features(data: &Dataset, metric: Metric, run: &Run) -> Result<Self> {
+        let (n, d) = (data.n_features(), data.n_rows());
+        let memory = run.reserve(8 * (n * d) as u64, "the features as rows")?;
+        let mut columns = vec![0.0; n * d];
+        for (features, block) in data.features().chunks(BLOCK).zip(columns.chunks_mut(BLOCK * d)) {
+            // A few rows at a time, which stay in the cache until they have all their features.
+            for (few, rows) in block.chunks_mut(ROWS * features.len()).zip(ranges(d, ROWS)) {
+                run.check()?;
+                let mut values = vec![0.0; rows.len()];
+                for (i, feature) in features.iter().enumerate() {
+                    copy_column(&feature.values, &rows, &mut values);
+                    few.iter_mut().skip(i).step_by(features.len()).zip(&values).for_each(|(cell, x)| *cell = *x);
+                }
+            }
+            if metric == Metric::Cosine {
+                to_unit_length(block, features.len());
             }
         }
         Ok(Self { columns, n, d, metric, _memory: memory })

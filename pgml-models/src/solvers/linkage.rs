@@ -62,19 +62,41 @@ pub struct Merge {
 /// # Errors
 /// When the run was cancelled or its memory does not suffice.
 pub fn merges(data: &Dataset, linkage: Linkage, metric: Metric, run: &Run) -> Result<Vec<Merge>> {
-    let mut merges = match linkage {
-        Linkage::Ward if data.n_rows() > FEW_ROWS => ward::merges(data, run)?,
-        Linkage::Ward | Linkage::Complete | Linkage::Average => chain::merges(data, linkage, metric, run)?,
-        Linkage::Single => by_nearest_rows(data, metric, run)?,
-    };
+    if linkage == Linkage::Ward && data.n_rows() > FEW_ROWS {
+        return Ok(sorted(ward::merges(data, run)?));
+    }
+    Ok(sorted(merges_of(DistanceRows::new(data, metric, run)?, linkage, run)?))
+}
+
+/// As [`merges`], of the features of `data` in the place of rows.
+///
+/// # Errors
+/// When the run was cancelled or its memory does not suffice.
+pub fn merges_of_features(data: &Dataset, linkage: Linkage, metric: Metric, run: &Run) -> Result<Vec<Merge>> {
+    if linkage == Linkage::Ward && data.n_features() > FEW_ROWS {
+        let _memory = run.reserve(24 * (data.n_rows() * data.n_features()) as u64, "the features as rows")?;
+        let features: Vec<f64> = data.features().iter().flat_map(|feature| feature.values.iter()).collect();
+        return merges(&Dataset::from_rows(&features, data.n_rows())?, linkage, metric, run);
+    }
+    Ok(sorted(merges_of(DistanceRows::of_features(data, metric, run)?, linkage, run)?))
+}
+
+fn merges_of(points: DistanceRows, linkage: Linkage, run: &Run) -> Result<Vec<Merge>> {
+    match linkage {
+        Linkage::Single => by_nearest_rows(points, run),
+        Linkage::Ward | Linkage::Complete | Linkage::Average => chain::merges(points, linkage, run),
+    }
+}
+
+fn sorted(mut merges: Vec<Merge>) -> Vec<Merge> {
     merges.sort_by(|a, b| a.distance.total_cmp(&b.distance));
-    Ok(merges)
+    merges
 }
 
 /// Single linkage merges along the minimum spanning tree. In the order in which the tree grows, each row joins the
 /// one added before it (Müllner 2011): the same clusters, whose ties then resolve as scikit-learn's.
-fn by_nearest_rows(data: &Dataset, metric: Metric, run: &Run) -> Result<Vec<Merge>> {
-    let edges = spanning_tree(DistanceRows::new(data, metric, run)?, run, |_, _, _| {})?;
+fn by_nearest_rows(points: DistanceRows, run: &Run) -> Result<Vec<Merge>> {
+    let edges = spanning_tree(points, run, |_, _, _| {})?;
     let before = std::iter::once(0).chain(edges.iter().map(|edge| edge.to));
     Ok(before.zip(&edges).map(|(a, edge)| Merge { a, b: edge.to, distance: edge.length }).collect())
 }

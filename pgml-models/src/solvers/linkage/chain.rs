@@ -1,11 +1,10 @@
 //! The nearest-neighbour chain over half a matrix of distances.
 
 use pgml_core::run::Reservation;
-use pgml_core::{Dataset, Result, Run};
+use pgml_core::{Result, Run};
 
 use super::{Linkage, Merge};
 use crate::solvers::distance_rows::{DistanceRows, too_large};
-use crate::solvers::neighbours::Metric;
 use crate::solvers::reserved::zeros;
 
 /// The distances between rows `i < j`, row after row.
@@ -16,11 +15,10 @@ struct HalfMatrix {
 }
 
 impl HalfMatrix {
-    fn new(data: &Dataset, metric: Metric, run: &Run) -> Result<Self> {
-        let n = data.n_rows();
+    fn new(points: &DistanceRows, run: &Run) -> Result<Self> {
+        let n = points.len();
         let what = "the matrix of distances between rows (linkage single and, of many rows, ward do without)";
         let (mut distances, memory) = zeros(n * (n - 1) / 2, what, run)?;
-        let points = DistanceRows::new(data, metric, run)?;
         let mut rest = distances.as_mut_slice();
         for i in 0..n - 1 {
             run.check()?;
@@ -50,9 +48,10 @@ impl HalfMatrix {
 ///
 /// A chain leads from any cluster to its nearest, and on, until two are each other's nearest: they merge. The first of
 /// equally near clusters counts, the one before in the chain before all others.
-pub(super) fn merges(data: &Dataset, linkage: Linkage, metric: Metric, run: &Run) -> Result<Vec<Merge>> {
-    let n = data.n_rows();
-    let mut matrix = HalfMatrix::new(data, metric, run)?;
+pub(super) fn merges(points: DistanceRows, linkage: Linkage, run: &Run) -> Result<Vec<Merge>> {
+    let n = points.len();
+    let mut matrix = HalfMatrix::new(&points, run)?;
+    drop(points);
     let mut sizes = vec![1.0_f64; n];
     // The clusters that are left, ascending; one is named by the last of the two it was made of.
     let mut left: Vec<u32> = (0..n as u32).collect();
