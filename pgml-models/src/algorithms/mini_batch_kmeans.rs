@@ -168,11 +168,7 @@ impl<'a> Learner<'a> {
                 *count += seen;
             }
         }
-        for (i, label) in labels.iter().enumerate() {
-            let count = self.counts[*label as usize];
-            let centre = &mut self.centres[*label as usize * d..][..d];
-            centre.iter_mut().zip(batch.row(i)).for_each(|(c, x)| *c += x / count);
-        }
+        batch.add_shares(&labels, &self.counts, &mut self.centres);
         if reassign {
             self.rows_since_reassignment = 0;
             self.reassign(batch, rng);

@@ -127,15 +127,26 @@ impl Points {
             for (at, row) in rows[block.clone()].iter().enumerate() {
                 let first = *row as usize / BLOCK * BLOCK;
                 let (len, begin) = (BLOCK.min(self.n - first), first * d + *row as usize - first);
-                for (j, to) in to.iter_mut().skip(at).step_by(block.len()).enumerate() {
-                    *to = self.columns[begin + j * len];
-                }
+                let from = self.columns[begin..].iter().step_by(len);
+                to.iter_mut().skip(at).step_by(block.len()).zip(from).for_each(|(to, x)| *to = *x);
             }
         }
         let weight = rows.iter().map(|row| self.weight[*row as usize]).collect();
         let (means, variances) = (self.means.clone(), self.variances.clone());
         let norms = rows.iter().map(|row| self.norms[*row as usize]).collect();
         Ok(Self { columns, n, d, weight, means, variances, norms, longest: self.longest, _memory: memory })
+    }
+
+    /// Adds to `totals`, rows of `d` numbers, each row over the number that its label has in `counts`.
+    pub fn add_shares(&self, labels: &[u32], counts: &[f64], totals: &mut [f64]) {
+        for rows in ranges(self.n, BLOCK) {
+            let (block, labels) = (&self.columns[rows.start * self.d..rows.end * self.d], &labels[rows.clone()]);
+            for (j, column) in block.chunks_exact(rows.len()).enumerate() {
+                for (x, label) in column.iter().zip(labels) {
+                    totals[*label as usize * self.d + j] += x / counts[*label as usize];
+                }
+            }
+        }
     }
 
     /// The nearest of `centres` to every row, and the weighted sum of the squared distances.
