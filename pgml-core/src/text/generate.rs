@@ -113,6 +113,10 @@ hyperparams! {
         top_logprobs: Option<u32> = None, range: between(0.0, 0.0);
         /// The form that the text has, as {"type": "json_object"}.
         response_format: Value = Value::Null;
+        /// The template that a chat is written with, or the name of one of the model's; the model's own when null.
+        chat_template: Option<String> = None;
+        /// The functions that a model may call in a chat, as a list of JSON schemas.
+        tools: Value = Value::Null;
         /// Accepted for compatibility: what was computed for earlier tokens is always kept.
         use_cache: Option<bool> = None, no_effect: true;
         /// Branch, tag or commit of the model.

@@ -25,8 +25,10 @@
 mod arguments;
 mod beams;
 mod candidates;
+mod chat;
 mod constraint;
 mod detokenize;
+mod grammar;
 mod processors;
 mod sample;
 mod sequences;
@@ -39,8 +41,10 @@ mod stream;
 mod tests;
 mod warpers;
 
+pub use chat::{ChatTemplate, Chats, SpecialTokens};
 pub use constraint::Constraint;
 pub use detokenize::TextDecoder;
+pub use grammar::{ResponseFormat, Vocabulary};
 pub use settings::{EarlyStopping, GenerationSettings, StopString};
 pub use stream::{Release, Texts};
 
