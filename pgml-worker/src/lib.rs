@@ -4,6 +4,7 @@
 //! results in order; one thread per device computes batches of the texts of all connections.
 
 mod connection;
+mod generating;
 mod guard;
 mod job;
 pub mod models;
@@ -14,7 +15,9 @@ pub mod scripted;
 mod server;
 mod statistics;
 pub mod supervised;
+mod transform;
 #[cfg(feature = "transformers")]
 pub mod transformers;
+mod turn;
 
 pub use server::Server;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pgml_core::frames::Settings;
-use pgml_core::text::{Embedder, ModelSpec, Reranker};
+use pgml_core::text::{Embedder, ModelSpec, Reranker, TextGenerator};
 use pgml_core::{Result, Run};
 
 /// What a model is loaded for.
@@ -14,6 +14,8 @@ pub enum Purpose {
     Embed,
     /// Pairs of texts to scores.
     Rank,
+    /// Texts to longer texts.
+    Generate,
 }
 
 impl Purpose {
@@ -23,6 +25,7 @@ impl Purpose {
         match self {
             Self::Embed => "embed",
             Self::Rank => "rank",
+            Self::Generate => "generate",
         }
     }
 }
@@ -43,6 +46,8 @@ pub enum Loaded {
     Embedder(Arc<dyn Embedder>),
     /// For [`Purpose::Rank`].
     Reranker(Arc<dyn Reranker>),
+    /// For [`Purpose::Generate`].
+    Generator(Arc<dyn TextGenerator>),
 }
 
 /// How the files of a model may be had.

@@ -3,14 +3,18 @@
 //!
 //! A name is a list of words joined by `-`: `slow` takes a millisecond per token, `panic` panics and `abort` aborts on the
 //! text "bad", `large` counts as 1 GiB, `sluggish` takes half a second to load, `broken` cannot be loaded, `absent` cannot
-//! be found, `distant` is fetched for half a second each time it is loaded, with the token "key", `rank` is for ranking.
+//! be found, `distant` is fetched for half a second each time it is loaded, with the token "key", `rank` is for ranking,
+//! `generate` goes on with a text: a word per round, its words again from the first on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pgml_core::frames::Settings;
-use pgml_core::text::{EmbedArgs, Embedder, ModelSpec, RankArgs, Reranker, Tokens};
+use pgml_core::text::{
+    EmbedArgs, Embedder, Event, Finish, GenerateArgs, Generated, GenerationBatch, ModelSpec, Prepared, Prompt,
+    RankArgs, Reranker, TextGenerator, Tokens,
+};
 use pgml_core::{Result, Run, bail};
 
 use crate::models::{Access, Found, Loaded, Models, Purpose};
@@ -25,7 +29,7 @@ pub struct Scripted {
 }
 
 /// The vector of a text is its length in characters, 1, and the sum of its characters' numbers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Script {
     words: Vec<String>,
 }
@@ -77,6 +81,7 @@ impl Models for Scripted {
         Ok(match purpose {
             Purpose::Embed => Loaded::Embedder(Arc::new(script)),
             Purpose::Rank => Loaded::Reranker(Arc::new(script)),
+            Purpose::Generate => Loaded::Generator(Arc::new(script)),
         })
     }
 }
@@ -135,5 +140,83 @@ impl Reranker for Script {
 
     fn score_tokens(&self, batch: &[&Tokens], _: &RankArgs, run: &Run) -> Result<Vec<f64>> {
         Ok(self.compute(batch, run)?.into_iter().map(|vector| f64::from(vector[0])).collect())
+    }
+}
+
+impl TextGenerator for Script {
+    fn prepare(&self, prompt: &Prompt, args: &GenerateArgs, _: bool) -> Result<Prepared> {
+        let (Prompt::Text(text) | Prompt::Chat(text)) = prompt;
+        let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        if words.is_empty() {
+            bail!(InvalidData, "the prompt has no words");
+        }
+        let n = args.max_new_tokens.or(args.max_tokens).unwrap_or(20) as usize;
+        Ok(Prepared(Box::new(Repetition { words, said: 0, n })))
+    }
+
+    fn batch(&self, _: u64) -> Box<dyn GenerationBatch> {
+        Box::new(Repetitions { script: self.clone(), requests: Vec::new(), next: 0 })
+    }
+}
+
+/// A text that repeats its prompt's words.
+struct Repetition {
+    words: Vec<String>,
+    said: usize,
+    n: usize,
+}
+
+struct Repetitions {
+    script: Script,
+    requests: Vec<(u64, Repetition)>,
+    next: u64,
+}
+
+impl Repetition {
+    fn word(&self, i: usize) -> String {
+        format!(" {}", self.words[i % self.words.len()])
+    }
+}
+
+impl GenerationBatch for Repetitions {
+    fn enter(&mut self, request: Prepared) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.requests.extend(request.0.downcast().ok().map(|request| (number, *request)));
+        number
+    }
+
+    fn leave(&mut self, request: u64) {
+        self.requests.retain(|(number, _)| *number != request);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    fn round(&mut self, run: &Run) -> Vec<(u64, Event)> {
+        let bad = self.requests.iter().any(|(_, request)| request.word(request.said) == " bad");
+        assert!(!(bad && self.script.has("panic")), "a scripted panic");
+        if bad && self.script.has("abort") {
+            std::process::abort();
+        }
+        if self.script.has("slow") {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if run.is_cancelled() {
+            return Vec::new();
+        }
+        let mut events = Vec::new();
+        for (number, request) in &mut self.requests {
+            events.push((*number, Event::Piece { text: 0, piece: request.word(request.said) }));
+            request.said += 1;
+            if request.said == request.n {
+                let text: String = (0..request.n).map(|i| request.word(i)).collect();
+                let n_tokens = request.n as u32;
+                events.push((*number, Event::Done(vec![Generated { text, n_tokens, finish: Finish::Length }])));
+            }
+        }
+        self.requests.retain(|(_, request)| request.said < request.n);
+        events
     }
 }

@@ -4,32 +4,49 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use pgml_core::frames::{Reply, Request, Settings};
-use pgml_core::text::{EmbedArgs, ModelSpec, RankArgs};
+use pgml_core::text::{EmbedArgs, GenerateArgs, ModelSpec, RankArgs, TextGenerator, TextTask};
 use pgml_core::{Error, ErrorKind, Hyperparams, Result};
 use serde_json::{Map, Value};
 
 use crate::connection::{Connection, Stop};
+use crate::generating::Generating;
 use crate::job::{Job, Stream};
 use crate::models::{Access, Loaded, Models, Purpose};
 use crate::registry::{Model, Registry, Wanted};
 use crate::scheduler::{Kind, Scheduler, Work};
+use crate::transform::{self, Transform};
 
 /// Everything that connections share.
 pub struct Server {
     registry: Registry,
     schedulers: Mutex<HashMap<String, Arc<Scheduler>>>,
     threads: usize,
+    /// Requests for texts so far.
+    requests: AtomicU64,
+}
+
+/// A request for texts.
+struct Asked {
+    model: ModelSpec,
+    task: String,
+    args: String,
+    chat: bool,
+    stream: bool,
+    token: Option<String>,
+    settings: Settings,
 }
 
 impl Server {
     /// A server without models in memory. Each device's batches may use `threads` threads.
     #[must_use]
     pub fn new(models: Box<dyn Models>, threads: usize) -> Arc<Self> {
-        Arc::new(Self { registry: Registry::new(models), schedulers: Mutex::default(), threads })
+        let (registry, schedulers, requests) = (Registry::new(models), Mutex::default(), AtomicU64::new(0));
+        Arc::new(Self { registry, schedulers, threads, requests })
     }
 
     /// Accepts connections until the process ends.
@@ -95,11 +112,15 @@ impl Server {
                 let ask = |connection: &mut _| self.rank(&model, &args, query, &settings, connection);
                 self.stream(documents, ask, connection)
             }
+            Request::Transform { model, task, args, inputs, chat, stream, token, settings } => {
+                let asked = Asked { model, task, args, chat, stream, token, settings };
+                self.transform(inputs, &asked, connection)
+            }
             Request::Texts(_) => Err(Error::new(ErrorKind::Internal, "texts came without a request").into()),
         }
     }
 
-    fn embed(&self, spec: &ModelSpec, args: &str, settings: &Settings, connection: &mut Connection) -> Asked {
+    fn embed(&self, spec: &ModelSpec, args: &str, settings: &Settings, connection: &mut Connection) -> Embedding {
         let args = EmbedArgs::from_json("embed", &object(args)?)?;
         let access = Access { token: args.token.clone(), refresh: false };
         let wanted = Wanted { spec, purpose: Purpose::Embed, settings, access: &access };
@@ -115,7 +136,7 @@ impl Server {
         query: String,
         settings: &Settings,
         connection: &mut Connection,
-    ) -> Asked {
+    ) -> Embedding {
         let args = RankArgs::from_json("rank", &object(args)?)?;
         let access = Access { token: args.token.clone(), refresh: false };
         let wanted = Wanted { spec, purpose: Purpose::Rank, settings, access: &access };
@@ -128,7 +149,7 @@ impl Server {
     fn stream(
         &self,
         total: u64,
-        ask: impl FnOnce(&mut Connection) -> Asked,
+        ask: impl FnOnce(&mut Connection) -> Embedding,
         connection: &mut Connection,
     ) -> Result<u64, Stop> {
         let total = usize::try_from(total).unwrap_or(usize::MAX);
@@ -155,6 +176,49 @@ impl Server {
         }
     }
 
+    /// Answers a request of `total` prompts.
+    fn transform(&self, total: u64, asked: &Asked, connection: &mut Connection) -> Result<u64, Stop> {
+        let start = Instant::now();
+        // All of them are here before the first is answered: so a refusal is not mixed up with them.
+        let inputs = transform::inputs(total, connection)?;
+        let (task, args) =
+            (TextTask::named(&asked.task)?, GenerateArgs::from_json("transform", &object(&asked.args)?)?);
+        let access = Access { token: asked.token.clone(), refresh: false };
+        let wanted =
+            Wanted { spec: &asked.model, purpose: Purpose::Generate, settings: &asked.settings, access: &access };
+        let model = self.registry.get(&wanted, connection)?;
+        let Loaded::Generator(generator) = &model.loaded else { return Err(not_for("generate").into()) };
+        let generating = self.generating(&model, generator, &asked.settings)?;
+        let (chat, stream, connection_number) = (asked.chat, asked.stream, self.next_connection());
+        let transform =
+            Transform { generator, generating, task, args: &args, chat, stream, connection: connection_number };
+        transform.run(inputs, connection)?;
+        model.statistics.call(total, start.elapsed());
+        Ok(total)
+    }
+
+    /// Where the texts of a model grow.
+    fn generating<'a>(
+        &self,
+        model: &'a Model,
+        generator: &Arc<dyn TextGenerator>,
+        settings: &Settings,
+    ) -> Result<&'a Generating> {
+        if let Some(generating) = model.generating.get() {
+            return Ok(generating);
+        }
+        let turns = Arc::clone(self.scheduler(model.device())?.turns());
+        let (generator, statistics) = (Arc::clone(generator), Arc::clone(&model.statistics));
+        // What the models themselves leave of the budget would change while texts grow: a quarter of it is theirs.
+        let started = Generating::start(generator, statistics, turns, self.threads, settings.memory / 4)?;
+        // Whoever was faster has started the thread that is used; the other one ends.
+        Ok(model.generating.get_or_init(|| started))
+    }
+
+    fn next_connection(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn scheduler(&self, device: &str) -> Result<Arc<Scheduler>> {
         let mut schedulers = self.schedulers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(scheduler) = schedulers.get(device) {
@@ -168,7 +232,7 @@ impl Server {
     }
 }
 
-type Asked = Result<(Kind, Job, Arc<Model>), Stop>;
+type Embedding = Result<(Kind, Job, Arc<Model>), Stop>;
 
 fn skip_texts(mut missing: usize, connection: &mut Connection) -> Result<(), Stop> {
     while missing > 0 {

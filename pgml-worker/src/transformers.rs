@@ -52,6 +52,7 @@ impl Models for Transformers {
         match purpose {
             Purpose::Embed => pgml_models::text::load_embedder(&found.folder, spec, run).map(Loaded::Embedder),
             Purpose::Rank => pgml_models::text::load_reranker(&found.folder, spec, run).map(Loaded::Reranker),
+            Purpose::Generate => pgml_models::text::load_generator(&found.folder, spec, run).map(Loaded::Generator),
         }
     }
 }

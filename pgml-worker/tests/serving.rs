@@ -1,111 +1,17 @@
 //! The server with scripted models: what its callers are promised, whoever else asks.
 
+mod common;
+
 use std::io::{Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pgml_core::frames::{Decoder, LoadedModel, Reply, Request, Settings, encode};
+use pgml_core::ErrorKind;
+use pgml_core::frames::{Reply, Request, Settings};
 use pgml_core::text::ModelSpec;
-use pgml_core::{Error, ErrorKind};
-use pgml_worker::Server;
-use pgml_worker::scripted::Scripted;
 
-struct Running {
-    _folder: tempfile::TempDir,
-    path: PathBuf,
-    loads: Arc<AtomicU64>,
-    fetches: Arc<AtomicU64>,
-}
-
-fn start() -> Running {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("socket");
-    let listener = UnixListener::bind(&path).expect("a socket");
-    let models = Scripted::default();
-    let (loads, fetches) = (Arc::clone(&models.loads), Arc::clone(&models.fetches));
-    let server = Server::new(Box::new(models), 2);
-    thread::spawn(move || server.serve(&listener));
-    Running { _folder: folder, path, loads, fetches }
-}
-
-struct Caller {
-    stream: UnixStream,
-    decoder: Decoder,
-    settings: Settings,
-    /// What came besides answers.
-    news: Vec<Reply>,
-}
-
-impl Running {
-    fn caller(&self) -> Caller {
-        let stream = UnixStream::connect(&self.path).expect("it listens");
-        let settings = Settings { memory: 2 << 30, ..Settings::default() };
-        Caller { stream, decoder: Decoder::default(), settings, news: Vec::new() }
-    }
-
-    fn models(&self) -> Vec<LoadedModel> {
-        let mut caller = self.caller();
-        caller.send(&Request::Models);
-        match caller.reply() {
-            Reply::Models(models) => models,
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-impl Caller {
-    fn send(&mut self, request: &Request) {
-        let mut bytes = Vec::new();
-        encode(request, &mut bytes).expect("encodes");
-        self.stream.write_all(&bytes).expect("sent");
-    }
-
-    fn reply(&mut self) -> Reply {
-        loop {
-            if let Some(reply) = self.decoder.frame().expect("a frame") {
-                return reply;
-            }
-            let mut bytes = [0; 65536];
-            let n = self.stream.read(&mut bytes).expect("read");
-            assert!(n > 0, "the server closed the connection");
-            self.decoder.push(&bytes[..n]);
-        }
-    }
-
-    fn ask(&mut self, model: &str, args: &str, texts: &[String]) {
-        let settings = self.settings.clone();
-        let model = ModelSpec::named(model);
-        self.send(&Request::Embed { model, args: args.into(), texts: texts.len() as u64, settings });
-        for piece in texts.chunks(1000) {
-            self.send(&Request::Texts(piece.to_vec()));
-        }
-    }
-
-    fn answer(&mut self) -> Result<Vec<Vec<f32>>, Error> {
-        let mut vectors = Vec::new();
-        loop {
-            match self.reply() {
-                Reply::Vectors { dimensions, values } => {
-                    vectors.extend(values.chunks(dimensions as usize).map(<[f32]>::to_vec));
-                }
-                Reply::Error(error) => return Err(error),
-                Reply::Done(_) => return Ok(vectors),
-                news @ (Reply::Progress { .. } | Reply::Message { .. }) => self.news.push(news),
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    fn embed(&mut self, model: &str, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
-        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-        self.ask(model, "{}", &texts);
-        self.answer()
-    }
-}
+use common::start;
 
 #[test]
 fn vectors_come_back_in_the_order_of_the_texts() {
@@ -115,15 +21,6 @@ fn vectors_come_back_in_the_order_of_the_texts() {
     let lengths: Vec<f32> = caller.answer().expect("works").iter().map(|vector| vector[0]).collect();
     let expected: Vec<f32> = texts.iter().map(|text| text.len() as f32).collect();
     assert_eq!(lengths, expected);
-}
-
-impl Running {
-    /// A caller that keeps the server's folder alive as long as the test runs.
-    fn caller_of(self) -> Caller {
-        let caller = self.caller();
-        std::mem::forget(self);
-        caller
-    }
 }
 
 #[test]

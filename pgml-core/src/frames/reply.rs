@@ -18,6 +18,8 @@ pub enum Reply {
     },
     /// The next scores, in the order of the documents.
     Scores(Vec<f64>),
+    /// The next part of a JSON text, or of a stream the next row.
+    Json(String),
     /// What is loaded.
     Models(Vec<LoadedModel>),
     /// Where the files of a model are.
@@ -54,7 +56,7 @@ pub enum Reply {
 pub struct LoadedModel {
     /// The form of the model, its device named.
     pub model: ModelSpec,
-    /// What it is used for: `embed` or `rank`.
+    /// What it is used for: `embed`, `rank` or `generate`.
     pub purpose: String,
     /// Bytes of memory it is counted with.
     pub bytes: u64,

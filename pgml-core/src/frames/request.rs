@@ -31,6 +31,25 @@ pub enum Request {
         /// What the server's settings say.
         settings: Settings,
     },
+    /// What a task makes of the inputs that follow.
+    Transform {
+        /// The model.
+        model: ModelSpec,
+        /// The name of the [`TextTask`](crate::text::TextTask).
+        task: String,
+        /// The task's arguments, a JSON object.
+        args: String,
+        /// How many inputs follow.
+        inputs: u64,
+        /// Whether each input is a JSON list of messages.
+        chat: bool,
+        /// Whether every piece is a row of its own.
+        stream: bool,
+        /// Shown to the hub.
+        token: Option<String>,
+        /// What the server's settings say.
+        settings: Settings,
+    },
     /// The next texts of the request under way.
     Texts(Vec<String>),
     /// Loads a model before it is needed.
@@ -73,6 +92,7 @@ impl Request {
         match self {
             Self::Embed { model, .. }
             | Self::Rank { model, .. }
+            | Self::Transform { model, .. }
             | Self::Load { model, .. }
             | Self::Locate { model, .. } => Some(model),
             Self::Texts(_) | Self::Unload { .. } | Self::Models | Self::Ping => None,

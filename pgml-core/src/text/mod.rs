@@ -7,15 +7,19 @@ mod allowed;
 mod batch;
 mod embed;
 mod generate;
+mod generator;
 mod rank;
 mod spec;
+mod transform;
 
 pub use allowed::check_allowed;
 pub use batch::{Batches, in_batches};
 pub use embed::{EmbedArgs, Embedder, normalize};
 pub use generate::GenerateArgs;
+pub use generator::{Event, Finish, Generated, GenerationBatch, Prepared, Prompt, TextGenerator, generate};
 pub use rank::{RankArgs, Ranked, Reranker, rank_order};
 pub use spec::ModelSpec;
+pub use transform::{TextTask, TransformModel};
 
 /// One text (or pair of texts) as its model reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

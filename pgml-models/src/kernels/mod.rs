@@ -36,7 +36,7 @@ mod tile;
 mod weights;
 
 pub use activation::{Activation, gated};
-pub use attention::{Attention, Bias, Offsets, Scores, Tokens, Window};
+pub use attention::{Attention, Bias, Offsets, PAGE, Paged, Scores, Tokens, Window};
 pub use blocks::BlockFormat;
 pub use cpu::{Cpu, Level};
 pub use epilogue::Epilogue;

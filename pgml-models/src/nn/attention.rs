@@ -1,5 +1,7 @@
 //! Multi-head attention within each sequence (Vaswani et al. 2017), with grouped keys and values (Ainslie et al. 2023).
 
+use std::ops::Range;
+
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
@@ -26,6 +28,8 @@ pub struct Attention {
     pub window: Option<usize>,
     /// What is added to the scores.
     pub bias: AttentionBias,
+    /// Which of the model's layers it is in: where a growing sequence keeps its keys and values.
+    pub layer: usize,
 }
 
 impl Attention {
@@ -45,6 +49,7 @@ impl Attention {
             causal: false,
             window: None,
             bias: AttentionBias::None,
+            layer: 0,
         }
     }
 
@@ -61,20 +66,38 @@ impl Attention {
     /// - result: n_tokens × (n_heads · head_dim)
     #[must_use]
     pub fn forward(&self, qkv: Hidden, batch: &PackedBatch) -> Hidden {
-        match qkv {
-            Hidden::Host(qkv) => Hidden::Host(self.on_host(&qkv, batch)),
-            Hidden::Device(qkv) => Hidden::Device(self.on_device(qkv, batch)),
+        match (qkv, batch.caches()) {
+            (Hidden::Host(qkv), None) => Hidden::Host(self.on_host(&qkv, batch)),
+            (Hidden::Host(qkv), Some(caches)) => Hidden::Host(self.on_host_growing(&qkv, batch, caches)),
+            (Hidden::Device(qkv), None) => Hidden::Device(self.on_device(qkv, batch)),
+            (Hidden::Device(qkv), Some(caches)) => Hidden::Device(self.on_device_growing(&qkv, batch, caches)),
         }
+    }
+
+    /// Columns where the queries end, and the keys.
+    pub(super) fn ends(&self) -> [usize; 2] {
+        [self.n_heads * self.head_dim, (self.n_heads + self.n_kv_heads) * self.head_dim]
     }
 
     fn on_host(&self, qkv: &Matrix, batch: &PackedBatch) -> Matrix {
         let by_distance = self.bias.by_distance(self.n_heads, batch.longest());
-        let bias = match (&self.bias, &by_distance) {
+        let kernel = self.kernel(by_distance.as_deref());
+        let [k_start, v_start] = self.ends();
+        let tokens = |start: usize| Tokens { data: qkv.values().get(start..).unwrap_or_default(), stride: qkv.width() };
+        let offsets = Offsets { queries: batch.offsets(), keys: batch.offsets() };
+        let mut out = qkv.unfilled(k_start);
+        kernel.apply(qkv.team(), tokens(0), tokens(k_start), tokens(v_start), offsets, out.values_mut());
+        out
+    }
+
+    /// The fused form; `by_distance` is that of the bias, for the longest sequence.
+    pub(super) fn kernel<'a>(&'a self, by_distance: Option<&'a [f32]>) -> kernels::Attention<'a> {
+        let bias = match (&self.bias, by_distance) {
             (AttentionBias::Alibi(slopes), _) => Bias::Alibi(slopes),
-            (_, Some(by_distance)) => Bias::Relative { by_distance, farthest: batch.longest() - 1 },
+            (_, Some(by_distance)) => Bias::Relative { by_distance, farthest: by_distance.len() / self.n_heads / 2 },
             (_, None) => Bias::None,
         };
-        let kernel = kernels::Attention {
+        kernels::Attention {
             heads: self.n_heads,
             kv_heads: self.n_kv_heads,
             head_dim: self.head_dim,
@@ -84,26 +107,20 @@ impl Attention {
                 after: if self.causal { 0 } else { self.window.unwrap_or(usize::MAX) },
             },
             bias,
-        };
-        let (k_start, v_start) = (self.n_heads * self.head_dim, (self.n_heads + self.n_kv_heads) * self.head_dim);
-        let tokens = |start: usize| Tokens { data: qkv.values().get(start..).unwrap_or_default(), stride: qkv.width() };
-        let offsets = Offsets { queries: batch.offsets(), keys: batch.offsets() };
-        let mut out = qkv.unfilled(k_start);
-        kernel.apply(qkv.team(), tokens(0), tokens(k_start), tokens(v_start), offsets, out.values_mut());
-        out
+        }
     }
 
     fn on_device(&self, qkv: Tensor<2>, batch: &PackedBatch) -> Tensor<2> {
         let device = qkv.device();
         let padding = Padding::new(batch, &device);
-        let (q_end, k_end) = (self.n_heads * self.head_dim, (self.n_heads + self.n_kv_heads) * self.head_dim);
+        let [q_end, k_end] = self.ends();
         let block = padding.pad(qkv);
-        let columns = |range: std::ops::Range<usize>| block.clone().slice_dim(2, range);
+        let columns = |range: Range<usize>| block.clone().slice_dim(2, range);
         let q = self.heads(columns(0..q_end), self.n_heads);
         let k = self.repeat(self.heads(columns(q_end..k_end), self.n_kv_heads));
         let v = self.repeat(self.heads(columns(k_end..self.qkv_width()), self.n_kv_heads));
         let mut scores = q.matmul(k.swap_dims(2, 3)).mul_scalar(self.scale);
-        if let Some(bias) = self.bias_block(batch.longest(), &device) {
+        if let Some(bias) = self.bias_block(0..batch.longest(), batch.longest(), &device) {
             scores = scores + bias.unsqueeze_dim::<4>(0);
         }
         let weights = softmax(scores.mask_fill(self.hidden_places(batch, &padding, &device), f32::MIN), 3);
@@ -119,7 +136,7 @@ impl Attention {
     }
 
     /// Each head of keys or values as often as heads of the queries use it.
-    fn repeat(&self, heads: Tensor<4>) -> Tensor<4> {
+    pub(super) fn repeat(&self, heads: Tensor<4>) -> Tensor<4> {
         let times = self.n_heads / self.n_kv_heads;
         if times == 1 {
             return heads;
@@ -128,14 +145,14 @@ impl Attention {
         heads.unsqueeze_dim::<5>(2).repeat_dim(2, times).reshape([n_sequences, self.n_heads, longest, head_dim])
     }
 
-    /// heads × longest × longest.
-    fn bias_block(&self, longest: usize, device: &Device) -> Option<Tensor<3>> {
-        let by_distance = self.bias.by_distance(self.n_heads, longest)?;
-        let span = 2 * longest - 1;
+    /// What is added to the scores of the queries at these positions and the first `n_keys` keys: heads × queries × keys.
+    pub(super) fn bias_block(&self, queries: Range<usize>, n_keys: usize, device: &Device) -> Option<Tensor<3>> {
+        let by_distance = self.bias.by_distance(self.n_heads, n_keys)?;
+        let span = 2 * n_keys - 1;
         let table: Tensor<2> = Tensor::from_data(TensorData::new(by_distance, [self.n_heads, span]), device);
-        let places =
-            (0..longest).flat_map(|query| (0..longest).map(move |key| (query + longest - 1 - key) as i64)).collect();
-        Some(table.select(1, indices(places, device)).reshape([self.n_heads, longest, longest]))
+        let place = |query: usize| (0..n_keys).map(move |key| (query + n_keys - 1 - key) as i64);
+        let places = queries.clone().flat_map(place).collect();
+        Some(table.select(1, indices(places, device)).reshape([self.n_heads, queries.len(), n_keys]))
     }
 
     /// True where a query must not look, n_sequences × heads × longest × longest.
@@ -146,11 +163,15 @@ impl Attention {
         if !self.causal && self.window.is_none() {
             return padded;
         }
-        let out_of_sight: Vec<bool> =
-            (0..longest).flat_map(|query| (0..longest).map(move |key| !self.sees(query, key))).collect();
-        let out_of_sight: Tensor<2, Bool> =
-            Tensor::from_data(TensorData::new(out_of_sight, [longest, longest]), device);
+        let out_of_sight = self.out_of_sight(0..longest, longest, device);
         padded.bool_or(out_of_sight.reshape([1, 1, longest, longest]).expand(shape))
+    }
+
+    /// True where a query at one of these positions must not look, queries × keys.
+    pub(super) fn out_of_sight(&self, queries: Range<usize>, n_keys: usize, device: &Device) -> Tensor<2, Bool> {
+        let hidden: Vec<bool> =
+            queries.clone().flat_map(|query| (0..n_keys).map(move |key| !self.sees(query, key))).collect();
+        Tensor::from_data(TensorData::new(hidden, [queries.len(), n_keys]), device)
     }
 
     fn sees(&self, query: usize, key: usize) -> bool {

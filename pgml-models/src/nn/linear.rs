@@ -47,6 +47,20 @@ impl Linear {
         Self::joined(&[Piece { source: source.clone(), outputs }], inputs)
     }
 
+    /// The same from a checkpoint whose `weight` is inputs × outputs, as those of GPT-2 are.
+    ///
+    /// # Errors
+    /// As for [`Linear::load`].
+    pub fn load_transposed(source: &Source<'_>, inputs: usize, outputs: usize) -> Result<Self> {
+        let stored = source.weights.floats("weight", &[inputs, outputs])?;
+        let mut weight = vec![0.0; stored.len()];
+        for (i, row) in stored.chunks_exact(outputs).enumerate() {
+            row.iter().enumerate().for_each(|(o, x)| weight[o * inputs + i] = *x);
+        }
+        let bias = joined_bias(&[Piece { source: source.clone(), outputs }])?;
+        Ok(Self::new(&[&weight], bias, inputs, source.placement))
+    }
+
     /// One layer out of several that read the same input: their outputs side by side.
     ///
     /// # Errors

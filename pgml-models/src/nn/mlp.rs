@@ -13,6 +13,12 @@ pub struct Mlp {
 }
 
 impl Mlp {
+    /// Of layers that were read; `up` has its activation.
+    #[must_use]
+    pub fn new(up: Linear, down: Linear) -> Self {
+        Self { up, down }
+    }
+
     /// Reads both layers.
     ///
     /// # Errors

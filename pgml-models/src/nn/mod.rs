@@ -9,12 +9,14 @@
 
 pub mod attention;
 mod buffers;
+pub mod cache;
 pub mod convolution;
 pub mod disentangled;
 mod distance_bias;
 pub mod embedding;
 pub mod feed_forward;
 pub mod gated_mlp;
+mod growing_attention;
 pub mod hidden;
 pub mod linear;
 pub mod mlp;
@@ -25,6 +27,7 @@ pub mod pooling;
 pub mod rope;
 
 pub use attention::{Attention, AttentionBias};
+pub use cache::{CacheLayout, CacheMemory, KvCache, SharedCache};
 pub use embedding::Embedding;
 pub use feed_forward::FeedForward;
 pub use gated_mlp::GatedMlp;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use pgml_core::text::Tokens;
+use pgml_core::{Result, Run};
 
+use super::cache::{SharedCache, lock};
 use crate::kernels::Team;
 
 /// The tokens of a batch. Activations of a batch are matrices with one row per token, in this order.
@@ -13,6 +15,12 @@ pub struct PackedBatch {
     type_ids: Vec<u32>,
     offsets: Vec<usize>,
     prompts: Vec<usize>,
+    /// Of sequences that grow: what their earlier tokens left behind.
+    caches: Vec<SharedCache>,
+    /// The position of each sequence's first token.
+    starts: Vec<u32>,
+    /// Whether what is computed is still wanted.
+    run: Run,
     team: Arc<Team>,
 }
 
@@ -25,6 +33,9 @@ impl PackedBatch {
             type_ids: Vec::new(),
             offsets: vec![0],
             prompts: sequences.iter().map(|tokens| tokens.prompt).collect(),
+            caches: Vec::new(),
+            starts: vec![0; sequences.len()],
+            run: Run::new(),
             team: Arc::clone(team),
         };
         for tokens in sequences {
@@ -34,6 +45,55 @@ impl PackedBatch {
             batch.offsets.push(batch.ids.len());
         }
         batch
+    }
+
+    /// Puts together what sequences go on with: for each the new tokens, and what the earlier ones left behind, where
+    /// there must be room for the new ones ([`KvCache::reserve`](super::KvCache::reserve)).
+    #[must_use]
+    pub fn continuing(sequences: &[(&[u32], SharedCache)], team: &Arc<Team>) -> Self {
+        let mut batch = Self {
+            ids: Vec::new(),
+            type_ids: Vec::new(),
+            offsets: vec![0],
+            prompts: vec![0; sequences.len()],
+            caches: sequences.iter().map(|(_, cache)| Arc::clone(cache)).collect(),
+            starts: sequences.iter().map(|(_, cache)| lock(cache).len() as u32).collect(),
+            run: Run::new(),
+            team: Arc::clone(team),
+        };
+        for (ids, _) in sequences {
+            batch.ids.extend_from_slice(ids);
+            batch.offsets.push(batch.ids.len());
+        }
+        batch.type_ids.resize(batch.ids.len(), 0);
+        batch
+    }
+
+    /// The same batch, which `run` can stop between two layers: nothing is counted then.
+    #[must_use]
+    pub fn interruptible(self, run: &Run) -> Self {
+        Self { run: run.clone(), ..self }
+    }
+
+    /// Whether what is computed is still wanted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`](pgml_core::ErrorKind::Cancelled) when it is not.
+    pub fn check(&self) -> Result<()> {
+        self.run.check()
+    }
+
+    /// Of sequences that grow: what their earlier tokens left behind.
+    #[must_use]
+    pub fn caches(&self) -> Option<&[SharedCache]> {
+        (!self.caches.is_empty()).then_some(&self.caches)
+    }
+
+    /// Counts the batch's tokens among those of its sequences. Every layer has seen them.
+    pub fn commit(&self) {
+        for (cache, rows) in self.caches.iter().zip(self.sequences()) {
+            lock(cache).grow(rows.len());
+        }
     }
 
     /// Tokens in all.
@@ -80,7 +140,14 @@ impl PackedBatch {
     /// The place of each token in its sequence, from `first` on.
     #[must_use]
     pub fn positions(&self, first: u32) -> Vec<u32> {
-        self.sequences().flat_map(|rows| (0..rows.len() as u32).map(move |i| first + i)).collect()
+        let starts = self.starts.iter().map(|start| first + start);
+        self.sequences().zip(starts).flat_map(|(rows, start)| (0..rows.len() as u32).map(move |i| start + i)).collect()
+    }
+
+    /// Tokens of the longest sequence, earlier ones included.
+    #[must_use]
+    pub fn reach(&self) -> usize {
+        self.sequences().zip(&self.starts).map(|(rows, start)| rows.len() + *start as usize).max().unwrap_or(0)
     }
 
     /// Tokens of the longest sequence.

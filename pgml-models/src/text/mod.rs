@@ -1,8 +1,11 @@
 //! Text models as the contracts of `pgml-core` want them, read from folders laid out like Hugging Face snapshots.
 
 mod embedder;
+mod generator;
 mod groups;
+mod growing;
 mod modules;
+mod prefixes;
 mod reranker;
 mod teams;
 mod tokenizer;
@@ -11,11 +14,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use pgml_core::text::{Embedder, ModelSpec, Reranker};
+use pgml_core::text::{Embedder, ModelSpec, Reranker, TextGenerator};
 use pgml_core::{Error, ErrorKind, Result, Run};
 use serde::de::DeserializeOwned;
 
 pub use embedder::SentenceEmbedder;
+pub use generator::CausalGenerator;
 pub use reranker::CrossEncoder;
 
 /// Reads the embedder in `folder`, in the form that `spec` asks for.
@@ -33,6 +37,14 @@ pub fn load_embedder(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Arc<d
 /// As for [`load_embedder`], and [`ErrorKind::NotSupported`] for a model that gives other than one score.
 pub fn load_reranker(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Arc<dyn Reranker>> {
     Ok(Arc::new(CrossEncoder::load(folder, spec, run)?))
+}
+
+/// Reads the checkpoint in `folder` that continues texts, in the form that `spec` asks for.
+///
+/// # Errors
+/// As for [`load_embedder`].
+pub fn load_generator(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Arc<dyn TextGenerator>> {
+    Ok(Arc::new(CausalGenerator::load(folder, spec, run)?))
 }
 
 /// Parses a JSON file.

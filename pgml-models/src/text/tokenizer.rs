@@ -34,6 +34,17 @@ pub(crate) struct Tokenizer(tokenizers::Tokenizer);
 impl Tokenizer {
     /// Reads `tokenizer.json`; texts are cut at `max_tokens`, special tokens counted.
     pub(crate) fn load(folder: &Path, max_tokens: usize) -> Result<Self> {
+        let mut tokenizer = Self::load_whole(folder)?;
+        tokenizer
+            .with_truncation(Some(TruncationParams { max_length: max_tokens, ..TruncationParams::default() }))
+            .map_err(|e| {
+                Error::new(ErrorKind::Corrupted, format!("texts cannot be cut at {max_tokens} tokens: {e}"))
+            })?;
+        Ok(Self(tokenizer))
+    }
+
+    /// Reads `tokenizer.json`; texts are neither cut nor padded.
+    pub(crate) fn load_whole(folder: &Path) -> Result<tokenizers::Tokenizer> {
         let path = folder.join("tokenizer.json");
         if !path.is_file() {
             return Err(Error::new(ErrorKind::NotFound, format!("no tokenizer.json in \"{}\"", folder.display()))
@@ -43,11 +54,9 @@ impl Tokenizer {
             .map_err(|e| Error::new(ErrorKind::Corrupted, format!("\"{}\" cannot be used: {e}", path.display())))?;
         tokenizer.with_padding(None);
         tokenizer
-            .with_truncation(Some(TruncationParams { max_length: max_tokens, ..TruncationParams::default() }))
-            .map_err(|e| {
-                Error::new(ErrorKind::Corrupted, format!("texts cannot be cut at {max_tokens} tokens: {e}"))
-            })?;
-        Ok(Self(tokenizer))
+            .with_truncation(None)
+            .map_err(|e| Error::new(ErrorKind::Corrupted, format!("\"{}\" cannot be used: {e}", path.display())))?;
+        Ok(tokenizer)
     }
 
     /// One text's tokens.

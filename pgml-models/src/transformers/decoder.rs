@@ -88,7 +88,7 @@ fn load(
             query_key_value: fields.query_key_value(&source.at("self_attn"))?,
             query_key_norms: has_head_norms.then(head_norms).transpose()?,
             rope: Some(rope.clone()),
-            attention: fields.attention(window),
+            attention: fields.attention(i, window),
             attention_output: fields.attention_output(&source.at("self_attn"))?,
             output_norms: None,
             feed_forward_norm: norm("post_attention_layernorm", width)?,
@@ -97,6 +97,7 @@ fn load(
     };
     Ok(Box::new(PreNormEncoder {
         embeddings: Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?,
+        positions: None,
         embeddings_norm: None,
         layers: (0..fields.num_hidden_layers).map(layer).collect::<Result<_>>()?,
         final_norm: LayerNorm::load_rms(&source.at("norm"), width, eps, 0.0)?,
@@ -145,8 +146,8 @@ impl Decoder {
         }
     }
 
-    /// Attention within `window`: a causal one counts the token itself, one to both sides does not.
-    pub(super) fn attention(&self, window: Option<usize>) -> Attention {
+    /// Attention of a layer within `window`: a causal one counts the token itself, one to both sides does not.
+    pub(super) fn attention(&self, layer: usize, window: Option<usize>) -> Attention {
         let causal = self.is_causal != Some(false);
         Attention {
             n_heads: self.num_attention_heads,
@@ -156,6 +157,7 @@ impl Decoder {
             causal,
             window: window.map(|n| n.saturating_sub(usize::from(causal))),
             bias: AttentionBias::None,
+            layer,
         }
     }
 

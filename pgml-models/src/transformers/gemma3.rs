@@ -30,6 +30,7 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     Ok(Box::new(PreNormEncoder {
         embeddings: Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?
             .scaled((width as f32).sqrt()),
+        positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
         final_norm: norm(&source.at("norm"), width, &fields)?,
@@ -57,7 +58,7 @@ fn layer(source: &Source<'_>, config: &Value, fields: &Decoder, own: &Own, i: us
         query_key_value: fields.query_key_value(&own_attention)?,
         query_key_norms: Some([norm("self_attn.q_norm", head_dim)?, norm("self_attn.k_norm", head_dim)?]),
         rope: Some(rope(config, head_dim, layer_type, theta)?),
-        attention: attention(fields, own, window),
+        attention: attention(fields, own, i, window),
         attention_output: fields.attention_output(&own_attention)?,
         output_norms: Some([norm("post_attention_layernorm", width)?, norm("post_feedforward_layernorm", width)?]),
         feed_forward_norm: norm("pre_feedforward_layernorm", width)?,
@@ -65,8 +66,8 @@ fn layer(source: &Source<'_>, config: &Value, fields: &Decoder, own: &Own, i: us
     })
 }
 
-fn attention(fields: &Decoder, own: &Own, window: Option<usize>) -> Attention {
-    let attention = Attention { scale: 1.0 / own.query_pre_attn_scalar.sqrt(), ..fields.attention(window) };
+fn attention(fields: &Decoder, own: &Own, i: usize, window: Option<usize>) -> Attention {
+    let attention = Attention { scale: 1.0 / own.query_pre_attn_scalar.sqrt(), ..fields.attention(i, window) };
     match own.use_bidirectional_attention {
         // Half of the window lies on each side.
         Some(true) => Attention { causal: false, window: window.map(|n| n / 2), ..attention },

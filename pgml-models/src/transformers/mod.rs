@@ -2,11 +2,13 @@
 
 pub mod albert;
 pub mod bert;
+pub mod causal;
 mod config;
 pub mod deberta_v2;
 pub mod decoder;
 pub mod distilbert;
 pub mod gemma3;
+pub mod gpt2;
 pub mod gte;
 pub mod head;
 mod jina_bert;
@@ -22,8 +24,9 @@ mod token_embeddings;
 use pgml_core::{ErrorKind, Result, bail, error::unknown_name};
 use serde_json::Value;
 
-use crate::nn::{Hidden, PackedBatch, Source};
+use crate::nn::{CacheLayout, Hidden, PackedBatch, Source};
 
+pub use causal::{CAUSAL, Causal, CausalLm};
 pub use config::{activation, read};
 use config::{check_heads, only};
 pub use head::{Head, HeadSource, n_labels};
@@ -56,6 +59,11 @@ pub trait TextEncoder: Send + Sync {
 
     /// Most tokens of one sequence; unlimited where positions are relative.
     fn max_tokens(&self) -> Option<usize>;
+
+    /// What it keeps of each token of a text that grows; `None` where tokens see what follows them.
+    fn cache_layout(&self) -> Option<CacheLayout> {
+        None
+    }
 
     /// The last layer's activations, n_tokens × width.
     ///

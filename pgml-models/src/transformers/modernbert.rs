@@ -42,6 +42,7 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let layers = (0..fields.num_hidden_layers).map(|i| layer(&source.at("layers").at(i), config, &fields, i));
     Ok(Box::new(PreNormEncoder {
         embeddings: Embedding::load(&source.at("embeddings.tok_embeddings"), fields.vocab_size, width)?,
+        positions: None,
         embeddings_norm: Some(LayerNorm::load(&source.at("embeddings.norm"), width, eps)?),
         layers: layers.collect::<Result<_>>()?,
         final_norm: LayerNorm::load(&source.at("final_norm"), width, eps)?,

@@ -4,11 +4,14 @@
 use pgml_core::Result;
 
 use super::TextEncoder;
-use crate::nn::{Attention, Embedding, FeedForward, Hidden, LayerNorm, Linear, PackedBatch, Rope};
+use crate::nn::embedding::sum;
+use crate::nn::{Attention, CacheLayout, Embedding, FeedForward, Hidden, LayerNorm, Linear, PackedBatch, Rope};
 
 /// An encoder with its weights.
 pub(super) struct PreNormEncoder {
     pub embeddings: Embedding,
+    /// Learnt vectors of positions, which are added.
+    pub positions: Option<Embedding>,
     pub embeddings_norm: Option<LayerNorm>,
     pub layers: Vec<PreNormLayer>,
     pub final_norm: LayerNorm,
@@ -73,12 +76,24 @@ impl TextEncoder for PreNormEncoder {
         self.max_tokens
     }
 
+    fn cache_layout(&self) -> Option<CacheLayout> {
+        let attention = &self.layers.first()?.attention;
+        let width = attention.n_kv_heads * attention.head_dim;
+        attention.causal.then_some(CacheLayout { n_layers: self.layers.len(), width })
+    }
+
     fn forward(&self, batch: &PackedBatch) -> Result<Hidden> {
-        let mut x = self.embeddings.forward(batch.ids(), batch)?;
+        let mut x = match &self.positions {
+            None => self.embeddings.forward(batch.ids(), batch)?,
+            Some(positions) => sum(&[(&self.embeddings, batch.ids()), (positions, &batch.positions(0))], batch)?,
+        };
         if let Some(norm) = &self.embeddings_norm {
             x = norm.forward(x);
         }
-        let x = self.layers.iter().fold(x, |x, layer| layer.forward(x, batch));
+        for layer in &self.layers {
+            batch.check()?;
+            x = layer.forward(x, batch);
+        }
         Ok(self.final_norm.forward(x))
     }
 }

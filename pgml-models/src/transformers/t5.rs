@@ -46,6 +46,7 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let layers = (0..config.num_layers).map(|i| layer(&encoder.at("block").at(i).at("layer"), &config, &bias));
     Ok(Box::new(PreNormEncoder {
         embeddings: Embedding::load(&words, config.vocab_size, config.d_model)?,
+        positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
         final_norm: norm(&encoder.at("final_layer_norm"), &config)?,

@@ -16,5 +16,6 @@ mod progress;
 mod statements;
 mod system;
 mod train;
+mod transform;
 mod transformers;
 mod vectors;

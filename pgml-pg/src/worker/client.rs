@@ -67,6 +67,49 @@ pub fn call_if_running(request: &Request, take: &mut dyn FnMut(Reply) -> Result<
     Link::new(stream).converse(request, &mut std::iter::empty(), take).map(Some)
 }
 
+/// A request whose answers are taken one by one. Dropping it before the last one is the cancel.
+pub struct Stream {
+    link: Option<Link>,
+    texts: std::vec::IntoIter<Request>,
+    news: News,
+}
+
+impl Stream {
+    /// Asks for something; `texts` are the pieces that follow the request.
+    ///
+    /// # Errors
+    /// Those of starting the program.
+    pub fn begin(request: &Request, texts: Vec<Request>) -> Result<Self> {
+        let mut link = match Link::kept() {
+            Some(link) => link,
+            None => Link::new(connect::or_start()?),
+        };
+        let news = link.begin(request)?;
+        Ok(Self { link: Some(link), texts: texts.into_iter(), news })
+    }
+
+    /// The next answer; `None` when there is none left.
+    ///
+    /// # Errors
+    /// Those of the program; [`ErrorKind::ConnectionFailure`] when it ends meanwhile.
+    pub fn next(&mut self) -> Result<Option<Reply>> {
+        // Taken out until it has answered: after an error, and while Postgres unwinds, it is closed.
+        let Some(mut link) = self.link.take() else { return Ok(None) };
+        match link.next(&mut self.texts, &mut self.news)? {
+            Reply::Done(_) => {
+                if link.is_idle() {
+                    KEPT.set(Some(link));
+                }
+                Ok(None)
+            }
+            answer => {
+                self.link = Some(link);
+                Ok(Some(answer))
+            }
+        }
+    }
+}
+
 impl Link {
     fn new(stream: UnixStream) -> Self {
         let looked = Instant::now();
@@ -94,10 +137,34 @@ impl Link {
         texts: &mut dyn Iterator<Item = Request>,
         take: &mut dyn FnMut(Reply) -> Result<()>,
     ) -> Result<u64> {
-        self.under_way = true;
-        let mut news = News::of(request);
-        encode(request, &mut self.out)?;
+        let mut news = self.begin(request)?;
         loop {
+            match self.next(texts, &mut news)? {
+                Reply::Done(count) => return Ok(count),
+                answer => take(answer)?,
+            }
+        }
+    }
+
+    /// Queues a request.
+    fn begin(&mut self, request: &Request) -> Result<News> {
+        self.under_way = true;
+        encode(request, &mut self.out)?;
+        Ok(News::of(request))
+    }
+
+    /// The next answer, [`Reply::Done`] being the last, while `texts` go out; what the program reports goes to the user.
+    fn next(&mut self, texts: &mut dyn Iterator<Item = Request>, news: &mut News) -> Result<Reply> {
+        loop {
+            while let Some(reply) = self.decoder.frame()? {
+                self.under_way = !matches!(reply, Reply::Done(_) | Reply::Error(_));
+                match reply {
+                    Reply::Error(error) => return Err(error),
+                    Reply::Message { level, text } => News::message(level, &text),
+                    Reply::Progress { phase, done, total } => news.progress(&phase, done, total),
+                    answer => return Ok(answer),
+                }
+            }
             while self.unsent() < PIECE_BYTES
                 && let Some(piece) = texts.next()
             {
@@ -105,20 +172,12 @@ impl Link {
             }
             self.write();
             self.read();
-            while let Some(reply) = self.decoder.frame()? {
-                self.under_way = !matches!(reply, Reply::Done(_) | Reply::Error(_));
-                match reply {
-                    Reply::Done(count) => return Ok(count),
-                    Reply::Error(error) => return Err(error),
-                    Reply::Message { level, text } => News::message(level, &text),
-                    Reply::Progress { phase, done, total } => news.progress(&phase, done, total),
-                    answer => take(answer)?,
+            if self.decoder.is_empty() {
+                if self.closed {
+                    return Err(ended());
                 }
+                self.wait();
             }
-            if self.closed {
-                return Err(ended());
-            }
-            self.wait();
         }
     }
 

@@ -13,7 +13,7 @@ mod settings;
 mod socket;
 mod supervisor;
 
-pub use requests::{embed, load, locate, models, object, rank, unload};
+pub use requests::{embed, load, locate, models, object, rank, transform, transform_stream, unload};
 
 use pgml_core::frames::VERSION;
 

@@ -11,16 +11,16 @@ use crate::{message, progress};
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// The news of one call.
-pub struct News<'a> {
-    model: &'a str,
+pub struct News {
+    model: String,
     row: Option<progress::Work>,
     noticed: Option<Instant>,
 }
 
-impl<'a> News<'a> {
+impl News {
     /// Of what is asked for.
-    pub fn of(request: &'a Request) -> Self {
-        let model = request.model().map_or("", |model| model.name.as_str());
+    pub fn of(request: &Request) -> Self {
+        let model = request.model().map(|model| model.name.clone()).unwrap_or_default();
         Self { model, row: None, noticed: None }
     }
 
@@ -34,7 +34,7 @@ impl<'a> News<'a> {
 
     /// How many bytes of the model's files are here.
     pub fn progress(&mut self, phase: &str, done: u64, total: u64) {
-        self.row.get_or_insert_with(|| progress::Work::begin(self.model, "transformer"));
+        self.row.get_or_insert_with(|| progress::Work::begin(&self.model, "transformer"));
         progress::show(phase, done, total);
         if self.noticed.is_none_or(|at| at.elapsed() >= PAUSE) {
             self.noticed = Some(Instant::now());

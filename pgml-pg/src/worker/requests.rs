@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use pgml_core::frames::{LoadedModel, PIECE_BYTES, Reply, Request};
-use pgml_core::text::{EmbedArgs, ModelSpec, RankArgs, Ranked, rank_order};
-use pgml_core::{ErrorKind, Hyperparams, Result, bail};
+use pgml_core::text::{EmbedArgs, GenerateArgs, ModelSpec, RankArgs, Ranked, TransformModel, rank_order};
+use pgml_core::{Error, ErrorKind, Hyperparams, Result, bail};
 use serde_json::{Map, Value};
 
-use super::client::{call, call_if_running};
+use super::client::{Stream, call, call_if_running};
 use super::settings;
 use crate::transformers;
 
@@ -69,6 +69,62 @@ pub fn rank(
         bail!(Internal, "the inference program gave {} scores of {} documents", scores.len(), documents.len());
     }
     Ok(rank_order(&scores, args.top_k))
+}
+
+/// What a task makes of its inputs, as one JSON text. With `chat`, each input is a JSON list of messages.
+///
+/// # Errors
+/// As [`embed`].
+pub fn transform(task: &Value, args: &Value, inputs: &[&str], chat: bool) -> Result<Value> {
+    let request = transform_request(task, args, inputs.len(), chat, false)?;
+    let mut json = String::new();
+    call(&request, &mut pieces(inputs), &mut |reply| match reply {
+        Reply::Json(piece) => {
+            json.push_str(&piece);
+            Ok(())
+        }
+        _ => unexpected(),
+    })?;
+    serde_json::from_str(&json).map_err(|e| Error::new(ErrorKind::Internal, format!("the answer is no JSON: {e}")))
+}
+
+/// The same for one input, piece by piece: each is a row of `transform_stream`.
+///
+/// # Errors
+/// As [`embed`], at once or from the pieces.
+pub fn transform_stream(
+    task: &Value,
+    args: &Value,
+    input: &str,
+    chat: bool,
+) -> Result<impl FnMut() -> Result<Option<Value>> + use<>> {
+    let request = transform_request(task, args, 1, chat, true)?;
+    let mut stream = Stream::begin(&request, pieces(&[input]).collect())?;
+    Ok(move || match stream.next()? {
+        Some(Reply::Json(row)) => serde_json::from_str(&row)
+            .map(Some)
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("the answer is no JSON: {e}"))),
+        Some(_) => unexpected(),
+        None => Ok(None),
+    })
+}
+
+fn transform_request(task: &Value, args: &Value, inputs: usize, chat: bool, stream: bool) -> Result<Request> {
+    let asked = TransformModel::read(task)?;
+    let (task, mut model) = asked.resolve()?;
+    GenerateArgs::from_json("transform", object(args)?)?;
+    settings::check(&model.name)?;
+    transformers::resolve(&mut model)?;
+    Ok(Request::Transform {
+        model,
+        task: task.name().to_owned(),
+        args: args.to_string(),
+        inputs: inputs as u64,
+        chat,
+        stream,
+        token: asked.token,
+        settings: settings::current(),
+    })
 }
 
 /// Loads a model before it is needed; with `refresh`, accepts what its name means now on the hub, whatever the database

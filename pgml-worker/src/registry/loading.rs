@@ -1,6 +1,6 @@
 //! Models on their way: into the cache of files, then into memory.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pgml_core::{Result, Run};
 
@@ -79,8 +79,8 @@ impl State {
     fn ready(&mut self, key: &Key, loaded: Loaded) -> Arc<Model> {
         let id = self.next_id;
         self.next_id += 1;
-        let model =
-            Arc::new(Model { id, loaded, statistics: Arc::default(), bytes: key.found.bytes, key: key.clone() });
+        let (statistics, generating, bytes) = (Arc::default(), OnceLock::new(), key.found.bytes);
+        let model = Arc::new(Model { id, loaded, statistics, generating, bytes, key: key.clone() });
         self.slots.insert(key.clone(), Slot::Ready(Arc::clone(&model)));
         model
     }

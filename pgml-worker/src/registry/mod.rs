@@ -7,7 +7,7 @@ mod task;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pgml_core::frames::{LoadedModel, Settings};
@@ -15,6 +15,7 @@ use pgml_core::text::ModelSpec;
 use pgml_core::{ErrorKind, Result};
 
 use crate::connection::{Connection, Stop};
+use crate::generating::Generating;
 use crate::models::{Access, Found, Loaded, Models, Purpose};
 use crate::statistics::Statistics;
 use loading::{Fetching, Loading};
@@ -27,6 +28,8 @@ pub struct Model {
     pub loaded: Loaded,
     /// What has been asked of it.
     pub statistics: Arc<Statistics>,
+    /// Where its texts grow, if it generates any.
+    pub generating: OnceLock<Generating>,
     bytes: u64,
     key: Key,
 }

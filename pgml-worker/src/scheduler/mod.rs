@@ -14,6 +14,7 @@ use pgml_core::{Error, ErrorKind, Result, Run};
 use crate::connection::Waker;
 use crate::guard::guarded;
 use crate::statistics::Statistics;
+use crate::turn::Turns;
 use compose::{Batch, Caller, compose};
 use pace::Paces;
 
@@ -94,6 +95,7 @@ struct Shared {
     state: Mutex<State>,
     /// There is something to do for the thread.
     arrived: Condvar,
+    turns: Arc<Turns>,
     run: Run,
 }
 
@@ -124,11 +126,16 @@ impl Scheduler {
     /// When no thread can be started.
     pub fn start(threads: usize) -> std::io::Result<Self> {
         let run = Run::new().with_threads(threads);
-        let shared = Arc::new(Shared { state: Mutex::default(), arrived: Condvar::new(), run });
+        let shared = Arc::new(Shared { state: Mutex::default(), arrived: Condvar::new(), turns: Arc::default(), run });
         let of_thread = Arc::clone(&shared);
         let builder = std::thread::Builder::new().name("batches".into());
         builder.spawn(move || of_thread.compute())?;
         Ok(Self(shared))
+    }
+
+    /// Who else computes on the device takes turns with the batches.
+    pub fn turns(&self) -> &Arc<Turns> {
+        &self.0.turns
     }
 
     /// Lets a request queue texts for `work`; `waker` is called when results have come.
@@ -211,8 +218,10 @@ impl Shared {
         let Some(batch) = compose(callers, |model| paces.budget(model)) else { return state };
         state.computing = true;
         drop(state);
+        let turn = self.turns.wait();
         let start = Instant::now();
         compute(&batch, &self.run);
+        drop(turn);
         let mut state = self.lock();
         state.computing = false;
         state.paces.note(batch.work.model, batch.tokens(), start.elapsed());

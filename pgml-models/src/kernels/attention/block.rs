@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::scores::{Columns, LaneBias, Softmax, divide, pack_queries, rescale, softmax};
-use super::{Attention, Bias, Offsets, Scores, Tokens};
+use super::stored::Stored;
+use super::{Attention, Bias, Scores, Tokens};
 use crate::kernels::aligned::Aligned;
 use crate::kernels::cpu::Cpu;
 use crate::kernels::packed::Precision;
@@ -11,7 +12,7 @@ use crate::kernels::team::Disjoint;
 use crate::kernels::tile::{Kernel, Tile};
 
 /// Keys in a block: their scores take 16 kB.
-const KEYS: usize = 128;
+pub(super) const KEYS: usize = 128;
 
 /// Buffers that a thread uses again and again.
 #[derive(Default)]
@@ -38,36 +39,33 @@ pub(super) struct Sequence<'a> {
     kv_head: usize,
     group: usize,
     q: Tokens<'a>,
-    k: Tokens<'a>,
-    v: Tokens<'a>,
+    k: Stored<'a>,
+    v: Stored<'a>,
     first_query: usize,
     queries: usize,
     keys: usize,
 }
 
+/// Queries, keys and values of a sequence, all heads of each.
+pub(super) struct Input<'a> {
+    pub q: Tokens<'a>,
+    pub k: Stored<'a>,
+    pub v: Stored<'a>,
+    /// The rows of the queries.
+    pub queries: Range<usize>,
+    /// How many keys there are.
+    pub keys: usize,
+}
+
 impl<'a> Sequence<'a> {
-    #[allow(clippy::too_many_arguments, reason = "the job's place in the whole")]
-    pub(super) fn new(
-        what: &'a Attention<'a>,
-        cpu: Cpu,
-        q: Tokens<'a>,
-        k: Tokens<'a>,
-        v: Tokens<'a>,
-        at: Offsets<'_>,
-        sequence: usize,
-        kv_head: usize,
-    ) -> Self {
+    pub(super) fn new(what: &'a Attention<'a>, cpu: Cpu, input: &Input<'a>, sequence: usize, kv_head: usize) -> Self {
         let group = what.heads / what.kv_heads;
-        let (first_query, first_key) = (at.queries[sequence], at.keys[sequence]);
-        let (queries, keys) = (at.queries[sequence + 1] - first_query, at.keys[sequence + 1] - first_key);
-        let from = |tokens: Tokens<'a>, first: usize, head: usize, n: usize| {
-            let start = if n == 0 { 0 } else { first * tokens.stride + head * what.head_dim };
-            Tokens { data: &tokens.data[start..], stride: tokens.stride }
-        };
-        let q = from(q, first_query, kv_head * group, queries);
-        let (k, v) = (from(k, first_key, kv_head, keys), from(v, first_key, kv_head, keys));
+        let (first_query, queries) = (input.queries.start, input.queries.len());
+        let start = if queries == 0 { 0 } else { first_query * input.q.stride + kv_head * group * what.head_dim };
+        let q = Tokens { data: &input.q.data[start..], stride: input.q.stride };
+        let (k, v) = (input.k.head(kv_head * what.head_dim), input.v.head(kv_head * what.head_dim));
         let kernel = Kernel::of(cpu, Precision::F32);
-        Self { what, kernel, cpu, sequence, kv_head, group, q, k, v, first_query, queries, keys }
+        Self { what, kernel, cpu, sequence, kv_head, group, q, k, v, first_query, queries, keys: input.keys }
     }
 
     /// Computes the `part`th of `parts` parts of the queries.
@@ -91,8 +89,9 @@ impl<'a> Sequence<'a> {
         pack_queries(self.q.data, lanes.clone().map(place), self.what.scale, d, width, scratch.queries.floats_mut());
         self.set_columns(&lanes, &mut scratch.columns);
         let visible = self.visible(&lanes);
-        for start in visible.clone().step_by(KEYS) {
-            let keys = start..(start + KEYS).min(visible.end);
+        let mut start = visible.start;
+        while start < visible.end {
+            let keys = start..self.k.block_end(start).min(visible.end);
             self.scores(&keys, scratch);
             self.add_bias(&lanes, &keys, scratch.scores.floats_mut());
             let scores = &mut scratch.scores.floats_mut()[..keys.len() * width];
@@ -105,6 +104,7 @@ impl<'a> Sequence<'a> {
                 rescale(self.cpu, &mut scratch.sums.floats_mut()[..lanes.len() * dim], dim, columns);
             }
             self.add_values(lanes.len(), &keys, start > visible.start, scratch);
+            start = keys.end;
         }
         self.write(&lanes, visible.is_empty(), scratch, out);
     }
@@ -196,7 +196,8 @@ impl<'a> Sequence<'a> {
         let (width, d) = (self.kernel.width(), self.what.head_dim);
         let tiles = keys.len().div_ceil(self.kernel.max_rows);
         let (queries, scores) = (scratch.queries.as_slice(), scratch.scores.as_mut_slice());
-        assert!(self.k.data.len() >= (keys.end - 1) * self.k.stride + d);
+        let k = self.k.rows(keys);
+        assert!(k.data.len() >= (keys.len() - 1) * k.stride + d);
         assert!(queries.len() >= d * width && scores.len() >= keys.len() * width);
         for t in 0..tiles {
             let rows = keys.len() * t / tiles..keys.len() * (t + 1) / tiles;
@@ -204,8 +205,8 @@ impl<'a> Sequence<'a> {
             unsafe {
                 let tile = Tile {
                     steps: d,
-                    a: self.k.data.as_ptr().add((keys.start + rows.start) * self.k.stride).cast(),
-                    a_row: self.k.stride,
+                    a: k.data.as_ptr().add(rows.start * k.stride).cast(),
+                    a_row: k.stride,
                     a_step: 1,
                     b: queries.as_ptr(),
                     b_step: width,
@@ -223,17 +224,17 @@ impl<'a> Sequence<'a> {
         let (width, d) = (self.kernel.width(), self.what.head_dim);
         let dim = d.next_multiple_of(width);
         let weights = scratch.scores.as_slice();
-        assert!(self.v.data.len() >= (keys.end - 1) * self.v.stride + d);
+        let v = self.v.rows(keys);
+        assert!(v.data.len() >= (keys.len() - 1) * v.stride + d);
         assert!(weights.len() >= keys.len() * width && scratch.sums.as_slice().len() >= lanes * dim);
         for column in (0..d).step_by(width) {
             let (b, b_step) = if column + width <= d {
-                (self.v.data[keys.start * self.v.stride + column..].as_ptr().cast(), self.v.stride)
+                (v.data[column..].as_ptr().cast(), v.stride)
             } else {
                 let values = scratch.values.floats_mut();
-                for (j, key) in keys.clone().enumerate() {
-                    let row = &mut values[j * width..(j + 1) * width];
+                for (j, row) in values.chunks_exact_mut(width).take(keys.len()).enumerate() {
                     row[d - column..].fill(0.0);
-                    row[..d - column].copy_from_slice(&self.v.data[key * self.v.stride + column..][..d - column]);
+                    row[..d - column].copy_from_slice(&v.data[j * v.stride + column..][..d - column]);
                 }
                 (scratch.values.as_slice().as_ptr(), width)
             };

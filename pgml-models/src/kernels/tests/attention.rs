@@ -48,7 +48,42 @@ impl Case {
             let name =
                 format!("{} heads of {}, {:?}, {window:?}, {:?}", self.heads, self.head_dim, self.keys, team.cpu());
             assert_close(&out, &want, 2e-6, &name);
+            if !matches!(bias, Bias::Added(_)) && self.keys_last() {
+                let mut paged = vec![f32::NAN; self.q.len()];
+                self.paged(|sequences| what.apply_paged(&team, q, &self.queries, sequences, &mut paged));
+                assert_close(&paged, &want, 2e-6, &format!("{name}, in pages"));
+            }
         }
+    }
+
+    /// Whether no sequence has more queries than keys.
+    fn keys_last(&self) -> bool {
+        self.queries.windows(2).zip(self.keys.windows(2)).all(|(q, k)| q[1] - q[0] <= k[1] - k[0])
+    }
+
+    /// Gives `work` the keys and values in pages; what lies behind the last token is NaN.
+    fn paged(&self, work: impl FnOnce(&[Paged<'_>])) {
+        let width = self.kv_heads * self.head_dim;
+        let cut = |all: &[f32], rows: &[usize]| -> Vec<Vec<f32>> {
+            let pages = all[rows[0] * width..rows[1] * width].chunks(PAGE * width).map(<[f32]>::to_vec);
+            pages
+                .map(|mut page| {
+                    page.resize(PAGE * width, f32::NAN);
+                    page
+                })
+                .collect()
+        };
+        let stored: Vec<_> =
+            self.keys.windows(2).map(|rows| (cut(&self.k, rows), cut(&self.v, rows), rows[1] - rows[0])).collect();
+        let sequences: Vec<Paged<'_>> = stored
+            .iter()
+            .map(|(keys, values, len)| Paged {
+                keys: keys.iter().map(Vec::as_slice).collect(),
+                values: values.iter().map(Vec::as_slice).collect(),
+                len: *len,
+            })
+            .collect();
+        work(&sequences);
     }
 }
 

@@ -1,0 +1,90 @@
+//! Checkpoints that continue texts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pgml_core::text::{GenerateArgs, GenerationBatch, ModelSpec, Prepared, Prompt, TextGenerator};
+use pgml_core::{Error, ErrorKind, Result, Run, bail};
+use serde_json::{Map, Value};
+
+use super::growing::Growing;
+use super::tokenizer::Tokenizer;
+use super::{read_json, read_json_if_there};
+use crate::checkpoint::Checkpoint;
+use crate::device::{Placement, Share};
+use crate::generation::{self, Generation, GenerationSettings, Release, TextDecoder, Texts};
+use crate::nn::Source;
+use crate::transformers::{CausalLm, causal};
+
+/// A checkpoint of a decoder with its tokenizer.
+pub struct CausalGenerator(Arc<Inner>);
+
+/// What all its batches share.
+pub(super) struct Inner {
+    pub(super) model: CausalLm,
+    tokenizer: Arc<tokenizers::Tokenizer>,
+    decoder: Arc<TextDecoder>,
+    /// What the checkpoint says about generation: `config.json`, then `generation_config.json`.
+    defaults: [Map<String, Value>; 2],
+    _share: Share,
+}
+
+/// One request, read.
+pub(super) struct Request {
+    pub(super) generation: Generation,
+    /// Whether its caller wants pieces.
+    pub(super) stream: bool,
+}
+
+impl CausalGenerator {
+    /// Reads the model in `folder`.
+    ///
+    /// # Errors
+    /// See [`load_generator`](super::load_generator).
+    pub fn load(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Self> {
+        let placement = Placement::of(spec)?;
+        placement.attempt(|| Self::load_on(folder, &placement, run))
+    }
+
+    fn load_on(folder: &Path, placement: &Placement, run: &Run) -> Result<Self> {
+        // Dropped last, also if this fails.
+        let share = placement.share();
+        let config: Value = read_json(&folder.join("config.json"))?;
+        let architecture = causal::of_config(&config)?;
+        let tokenizer = Arc::new(Tokenizer::load_whole(folder)?);
+        run.check()?;
+        let checkpoint = Checkpoint::open(folder)?;
+        let model = architecture.load(&config, &Source { weights: checkpoint.weights(), placement })?;
+        checkpoint.all_used(architecture.ignored())?;
+        let own = read_json_if_there::<Map<String, Value>>(&folder.join("generation_config.json"))?;
+        let Value::Object(config) = config else { bail!(Corrupted, "config.json of the model is no object") };
+        let decoder = Arc::new(TextDecoder::new(Arc::clone(&tokenizer)));
+        let defaults = [config, own.unwrap_or_default()];
+        Ok(Self(Arc::new(Inner { model, tokenizer, decoder, defaults, _share: share })))
+    }
+}
+
+impl TextGenerator for CausalGenerator {
+    fn prepare(&self, prompt: &Prompt, args: &GenerateArgs, stream: bool) -> Result<Prepared> {
+        let inner = &self.0;
+        let text = match prompt {
+            Prompt::Text(text) => text,
+            Prompt::Chat(_) => bail!(NotSupported, "conversations need a chat template, which is not supported yet"),
+        };
+        let [config, own] = &inner.defaults;
+        let mut settings = GenerationSettings::resolve(&[config, own], args, Some(&inner.tokenizer))?;
+        settings.context = inner.model.max_tokens();
+        let encoding = inner
+            .tokenizer
+            .encode_fast(text.as_str(), true)
+            .map_err(|e| Error::new(ErrorKind::InvalidData, format!("the tokenizer refuses the prompt: {e}")))?;
+        let texts = Texts { decoder: Arc::clone(&inner.decoder), release: Release::Tokens };
+        let prompt = generation::Prompt::of(encoding.get_ids());
+        let generation = Generation::start(&prompt, &settings, Some(texts), None, fastrand::u64(..))?;
+        Ok(Prepared(Box::new(Request { generation, stream })))
+    }
+
+    fn batch(&self, memory: u64) -> Box<dyn GenerationBatch> {
+        Box::new(Growing::new(&self.0, memory))
+    }
+}

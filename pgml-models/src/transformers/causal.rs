@@ -1,0 +1,133 @@
+//! Models that say which token comes next: a body that sees what is behind, and a score for every token of the vocabulary.
+
+use pgml_core::{ErrorKind, Result, bail, error::unknown_name};
+use serde_json::Value;
+
+use super::{Encoder, TextEncoder, decoder, gemma3, gpt2};
+use crate::device::Placement;
+use crate::nn::{CacheLayout, Hidden, Linear, Matrix, PackedBatch, Source};
+
+/// An architecture that continues texts, before its weights are read.
+pub struct Causal {
+    /// What is below the scores.
+    pub body: &'static Encoder,
+    /// Where the body has its vectors of tokens: the output layer too, where `head` is not there.
+    pub words: &'static str,
+    /// Where the output layer stands, beside the body.
+    pub head: &'static str,
+}
+
+/// Every such architecture, one line each.
+#[rustfmt::skip]
+pub static CAUSAL: &[Causal] = &[
+    Causal { body: &gpt2::GPT2, words: "wte", head: "lm_head" },
+    Causal { body: &decoder::LLAMA, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &decoder::MISTRAL, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &decoder::QWEN2, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &decoder::QWEN3, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &gemma3::GEMMA3, words: "embed_tokens", head: "lm_head" },
+];
+
+/// A model with its weights.
+pub struct CausalLm {
+    body: Box<dyn TextEncoder>,
+    head: Linear,
+    layout: CacheLayout,
+    vocabulary: usize,
+    /// Scores are pressed below it by a hyperbolic tangent (Gemma 2).
+    softcap: Option<f32>,
+    placement: Placement,
+}
+
+/// Finds the architecture that a configuration is of.
+///
+/// # Errors
+/// [`ErrorKind::Corrupted`] when it has no `model_type`; [`ErrorKind::NotSupported`], listing what is known.
+pub fn of_config(config: &Value) -> Result<&'static Causal> {
+    let Some(model_type) = config.get("model_type").and_then(Value::as_str) else {
+        bail!(Corrupted, "config.json of the model has no model_type");
+    };
+    let known = || CAUSAL.iter().flat_map(|causal| causal.body.model_types.iter().copied());
+    CAUSAL.iter().find(|causal| causal.body.model_types.contains(&model_type)).ok_or_else(|| {
+        unknown_name(ErrorKind::NotSupported, "architecture of text generation (model_type)", model_type, known())
+    })
+}
+
+impl Causal {
+    /// Parts of names of tensors that checkpoints hold and that are not needed.
+    pub fn ignored(&self) -> &'static [&'static str] {
+        self.body.ignored
+    }
+
+    /// Reads the weights; `root` is the top of the checkpoint.
+    ///
+    /// # Errors
+    /// Those of the body, and of [`Linear::load`].
+    pub fn load(&self, config: &Value, root: &Source<'_>) -> Result<CausalLm> {
+        let source = root.at_or_here(self.body.prefix);
+        let body = (self.body.load)(config, &source)?;
+        let Some(layout) = body.cache_layout() else {
+            bail!(NotSupported, "the model's tokens see what follows them: it makes vectors of texts, not texts");
+        };
+        let Some(vocabulary) = config.get("vocab_size").and_then(Value::as_u64).map(|n| n as usize) else {
+            bail!(Corrupted, "config.json of the model has no vocab_size");
+        };
+        let own = root.at(self.head);
+        let words = if own.weights.has("weight") { own } else { source.at(self.words) };
+        let softcap = config.get("final_logit_softcapping").and_then(Value::as_f64).map(|cap| cap as f32);
+        let head = Linear::load(&words, body.width(), vocabulary)?;
+        Ok(CausalLm { body, head, layout, vocabulary, softcap, placement: root.placement.clone() })
+    }
+}
+
+impl CausalLm {
+    /// What it keeps of each token.
+    #[must_use]
+    pub fn layout(&self) -> CacheLayout {
+        self.layout
+    }
+
+    /// How many tokens have a score.
+    #[must_use]
+    pub fn vocabulary(&self) -> usize {
+        self.vocabulary
+    }
+
+    /// Most tokens of one sequence; unlimited where positions are relative.
+    #[must_use]
+    pub fn max_tokens(&self) -> Option<usize> {
+        self.body.max_tokens()
+    }
+
+    /// Where it computes.
+    #[must_use]
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// What comes after the tokens in `rows` of the batch: a score for every token of the vocabulary before the softmax,
+    /// rows × vocabulary. The batch's tokens are counted among those of their sequences.
+    ///
+    /// # Errors
+    /// Those of [`TextEncoder::forward`]; failures of the device.
+    pub fn logits(&self, batch: &PackedBatch, rows: &[usize]) -> Result<Vec<f32>> {
+        let hidden = self.body.forward(batch)?;
+        batch.commit();
+        let wanted = self.wanted(hidden, rows, batch)?;
+        let mut logits = self.head.forward(&wanted).into_matrix(batch.team())?.values().to_vec();
+        if let Some(cap) = self.softcap {
+            logits.iter_mut().for_each(|logit| *logit = cap * (*logit / cap).tanh());
+        }
+        Ok(logits)
+    }
+
+    fn wanted(&self, hidden: Hidden, rows: &[usize], batch: &PackedBatch) -> Result<Hidden> {
+        let [n, width] = hidden.dims();
+        if rows.len() == n && rows.iter().copied().eq(0..n) {
+            return Ok(hidden);
+        }
+        let hidden = hidden.into_matrix(batch.team())?;
+        let values: Vec<f32> = rows.iter().flat_map(|row| hidden.row(*row)).copied().collect();
+        Ok(self.placement.place(Matrix::new(values, width, batch.team())))
+    }
+}

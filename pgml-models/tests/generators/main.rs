@@ -1,0 +1,160 @@
+//! Every architecture that generates text against `transformers`: scores, greedy continuations, with and without what
+//! earlier tokens left behind, alone and in batches.
+//! Made by `tests/golden/generators.py` with transformers 5.23.0 and torch 2.15.0.
+#![cfg(feature = "transformers")]
+
+mod golden;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use pgml_models::kernels::Team;
+use pgml_models::nn::{CacheMemory, KvCache, PackedBatch, SharedCache};
+use pgml_models::transformers::{CAUSAL, CausalLm};
+
+use golden::{assert_close, config, folders, load, placements};
+
+/// Enough memory for every text here.
+const PLENTY: usize = 1 << 30;
+
+fn cache(model: &CausalLm) -> SharedCache {
+    let memory = CacheMemory::new(model.layout(), PLENTY);
+    Arc::new(Mutex::new(KvCache::new(&memory, model.placement().on_host())))
+}
+
+/// The scores of the last token of each sequence.
+fn step(model: &CausalLm, sequences: &[(&[u32], SharedCache)], threads: usize) -> Vec<Vec<f32>> {
+    for (ids, cache) in sequences {
+        cache.lock().expect("nobody panicked").reserve(ids.len()).expect("plenty of memory");
+    }
+    let batch = PackedBatch::continuing(sequences, &Arc::new(Team::new(threads)));
+    let rows: Vec<usize> = batch.sequences().map(|rows| rows.end - 1).collect();
+    let logits = model.logits(&batch, &rows).expect("a forward pass");
+    logits.chunks_exact(model.vocabulary()).map(<[f32]>::to_vec).collect()
+}
+
+fn best(logits: &[f32]) -> u32 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    logits.iter().position(|x| *x == largest).expect("a largest") as u32
+}
+
+#[test]
+fn every_architecture_has_a_golden() {
+    let with_golden: BTreeSet<String> = folders()
+        .iter()
+        .map(|folder| config(folder)["model_type"].as_str().expect("a model_type").to_owned())
+        .collect();
+    for architecture in CAUSAL {
+        let names = architecture.body.model_types;
+        assert!(names.iter().any(|name| with_golden.contains(*name)), "{names:?}");
+    }
+}
+
+#[test]
+fn scores_equal_those_of_transformers_however_the_prompt_is_cut() {
+    for placement in placements() {
+        for folder in folders() {
+            let golden = load(&folder, &placement);
+            for case in &golden.cases {
+                let cuts: BTreeSet<usize> = [0, 1, case.ids.len() / 2, case.ids.len() - 1].into();
+                for cut in cuts.into_iter().filter(|cut| *cut < case.ids.len()) {
+                    let cache = cache(&golden.model);
+                    let (before, rest) = case.ids.split_at(cut);
+                    if !before.is_empty() {
+                        step(&golden.model, &[(before, Arc::clone(&cache))], 1);
+                    }
+                    let got = step(&golden.model, &[(rest, cache)], 2);
+                    let want = &case.logits[case.logits.len() - golden.model.vocabulary()..];
+                    assert_close(
+                        &got[0],
+                        want,
+                        &format!("{}, {:?} cut at {cut}, {}", golden.name, case.prompt, placement.name()),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn greedy_continuations_equal_those_of_transformers_token_by_token() {
+    for placement in placements() {
+        for folder in folders() {
+            let golden = load(&folder, &placement);
+            // All prompts in one batch: each is as if it were alone.
+            let caches: Vec<SharedCache> = golden.cases.iter().map(|_| cache(&golden.model)).collect();
+            let mut next: Vec<Vec<u32>> = golden.cases.iter().map(|case| case.ids.clone()).collect();
+            let mut texts: Vec<Vec<u32>> = vec![Vec::new(); caches.len()];
+            for _ in 0..golden.cases.iter().map(|case| case.greedy.len()).max().unwrap_or(0) {
+                let sequences: Vec<(&[u32], SharedCache)> =
+                    next.iter().zip(&caches).map(|(ids, cache)| (ids.as_slice(), Arc::clone(cache))).collect();
+                let tokens: Vec<u32> = step(&golden.model, &sequences, 3).iter().map(|row| best(row)).collect();
+                texts.iter_mut().zip(&tokens).for_each(|(text, token)| text.push(*token));
+                next = tokens.into_iter().map(|token| vec![token]).collect();
+            }
+            for (text, case) in texts.iter().zip(&golden.cases) {
+                assert_eq!(
+                    text[..case.greedy.len()],
+                    case.greedy,
+                    "{}, {:?}, {}",
+                    golden.name,
+                    case.prompt,
+                    placement.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sequence_computes_the_same_bits_alone_and_beside_others() {
+    for folder in folders() {
+        let golden = load(&folder, &pgml_models::device::Placement::cpu());
+        let ids: Vec<&[u32]> = golden.cases.iter().map(|case| case.ids.as_slice()).collect();
+        let together: Vec<(&[u32], SharedCache)> = ids.iter().map(|ids| (*ids, cache(&golden.model))).collect();
+        let prompts = step(&golden.model, &together, 2);
+        let tokens: Vec<[u32; 1]> = prompts.iter().map(|row| [best(row)]).collect();
+        let next: Vec<(&[u32], SharedCache)> =
+            tokens.iter().zip(&together).map(|(token, (_, cache))| (token.as_slice(), Arc::clone(cache))).collect();
+        let seconds = step(&golden.model, &next, 2);
+        for (i, ids) in ids.iter().enumerate() {
+            let own = cache(&golden.model);
+            assert_eq!(step(&golden.model, &[(ids, Arc::clone(&own))], 1)[0], prompts[i], "{}", golden.name);
+            assert_eq!(step(&golden.model, &[(&tokens[i], own)], 1)[0], seconds[i], "{}", golden.name);
+        }
+    }
+}
+
+#[test]
+fn a_forked_sequence_goes_its_own_way_and_memory_comes_back() {
+    for placement in placements() {
+        let golden = load(&golden::folder("llama"), &placement);
+        let memory = CacheMemory::new(golden.model.layout(), PLENTY);
+        let first: SharedCache = Arc::new(Mutex::new(KvCache::new(&memory, placement.on_host())));
+        step(&golden.model, &[(&golden.cases[2].ids, Arc::clone(&first))], 1);
+        let fork: SharedCache = Arc::new(Mutex::new(first.lock().expect("a cache").clone()));
+        let shared = memory.used();
+        let apart = step(&golden.model, &[(&[5], Arc::clone(&first)), (&[7], Arc::clone(&fork))], 1);
+        assert!(memory.used() > shared, "the page that both go on in was copied");
+        for (token, got) in [(5, &apart[0]), (7, &apart[1])] {
+            let alone = cache(&golden.model);
+            let ids: Vec<u32> = golden.cases[2].ids.iter().copied().chain([token]).collect();
+            assert_close(got, &step(&golden.model, &[(&ids, alone)], 1)[0], "a fork");
+        }
+        drop((first, fork));
+        assert_eq!(memory.used(), 0);
+    }
+}
+
+#[test]
+fn memory_that_is_used_up_is_an_error_and_what_was_there_stays() {
+    let golden = load(&golden::folder("llama"), &pgml_models::device::Placement::cpu());
+    let memory = CacheMemory::new(golden.model.layout(), 2 * golden.model.layout().page_bytes());
+    let mut cache = KvCache::new(&memory, true);
+    cache.reserve(40).expect("two pages");
+    let error = cache.reserve(65).expect_err("a third page");
+    assert_eq!(error.kind(), pgml_core::ErrorKind::OutOfMemory);
+    assert_eq!(memory.used(), memory.limit());
+    drop(cache);
+    assert_eq!(memory.used(), 0);
+}

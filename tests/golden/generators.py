@@ -1,0 +1,158 @@
+"""Tiny seeded checkpoints of every architecture that generates text, and what transformers generates with them.
+
+Writes, for each, a folder `generators/<name>` with `config.json`, `model.safetensors` (rounded to bfloat16, so that it is
+small and exact in every type) and `golden.json`: for some prompts the scores of every token, and what greedy and beam search
+make of them. All share the tokenizer in `generators/tokenizer.json`: bytes and some merges, trained on a few sentences.
+`writer` is a GPT-2 that knows these sentences by heart, so that what it writes can be read.
+
+Versions: torch 2.15.0, transformers 5.23.0, tokenizers as transformers brings it. Run: python generators.py [name ...]
+"""
+
+import json
+import pathlib
+import sys
+
+import torch
+import transformers
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+FOLDER = pathlib.Path(__file__).parent / "generators"
+VOCABULARY = 300
+PROMPTS = ["The river is", "a", "Every morning the ferry crosses the river and comes back before noon", "naïve 水 and"]
+NEW_TOKENS = 12
+BEAMS = 3
+
+SENTENCES = [
+    "The river is wide and slow in summer.",
+    "Every morning the ferry crosses the river and comes back before noon.",
+    "People who live on the islands know the ferry by the sound of its horn.",
+    "In winter the ice is thick enough to walk on, and the ferry rests.",
+    "Nobody remembers when the first bridge was built, or who paid for it.",
+    "The captain keeps a table of tides on the wall.",
+    "A table has rows and columns, and every row has its place.",
+    "When the wind turns, the gulls follow the boats home.",
+    "Children count the lights on the other side before they sleep.",
+    "The water remembers nothing, and that is why it is clear.",
+]
+
+TOKENS = dict(bos_token_id=0, eos_token_id=1, pad_token_id=1)
+LLAMA = dict(
+    TOKENS, vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+    intermediate_size=40, max_position_embeddings=64,
+)
+GPT2 = dict(TOKENS, vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=64)
+
+GENERATORS = {
+    "gpt2": (transformers.GPT2LMHeadModel, transformers.GPT2Config(**GPT2)),
+    "writer": (transformers.GPT2LMHeadModel, transformers.GPT2Config(**{**GPT2, "n_embd": 64, "n_positions": 128})),
+    "llama": (transformers.LlamaForCausalLM, transformers.LlamaConfig(**LLAMA)),
+    "mistral": (transformers.MistralForCausalLM, transformers.MistralConfig(**LLAMA, sliding_window=6)),
+    "qwen2": (transformers.Qwen2ForCausalLM, transformers.Qwen2Config(**LLAMA, tie_word_embeddings=True)),
+    "qwen3": (transformers.Qwen3ForCausalLM, transformers.Qwen3Config(**LLAMA, head_dim=16)),
+    "gemma3": (
+        transformers.Gemma3ForCausalLM,
+        transformers.Gemma3TextConfig(
+            **LLAMA, head_dim=16, sliding_window=6, query_pre_attn_scalar=12,
+            layer_types=["sliding_attention", "full_attention"], final_logit_softcapping=3.0,
+        ),
+    ),
+}
+
+
+def tokenizer():
+    path = FOLDER / "tokenizer.json"
+    if not path.exists():
+        made = Tokenizer(models.BPE())
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=VOCABULARY, special_tokens=["<s>", "</s>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        )
+        made.train_from_iterator(SENTENCES, trainer)
+        made.save(str(path))
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_file=str(path), bos_token="<s>", eos_token="</s>", pad_token="</s>",
+    )
+
+
+def checkpoint(name, words):
+    model_class, config = GENERATORS[name]
+    torch.manual_seed(len(name) * 1000 + sum(map(ord, name)))
+    model = model_class(config).eval()
+    if name == "writer":
+        learn(model, words)
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            # Large enough that scores differ, and norms and biases that are not their own defaults.
+            scale = 0.1 if "norm" in key or "ln_" in key or key.endswith("bias") else 0.35
+            if name != "writer":
+                parameter.add_(torch.randn_like(parameter) * scale)
+            parameter.copy_(parameter.to(torch.bfloat16).float())
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    tied = getattr(config, "tie_word_embeddings", True)
+    tensors = {
+        key: value.to(torch.bfloat16).contiguous()
+        for key, value in model.state_dict().items()
+        if not (tied and key.startswith("lm_head"))
+    }
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    config.architectures = [model_class.__name__]
+    (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1, sort_keys=True, default=str) + "\n")
+    (folder / "golden.json").write_text(json.dumps(golden(model, words)) + "\n")
+
+
+def learn(model, words):
+    """Trains on the sentences until the model knows them by heart."""
+    rows = [words(sentence)["input_ids"] + [1] for sentence in SENTENCES]
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + [1] * (longest - len(row)) for row in rows])
+    labels = torch.tensor([row + [-100] * (longest - len(row)) for row in rows])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for step in range(150):
+        loss = model(ids, attention_mask=torch.ones_like(ids), labels=labels).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    print("writer: loss", loss.item())
+
+
+def rounded(tensor):
+    return [round(x, 6) for x in tensor.flatten().tolist()]
+
+
+def golden(model, words):
+    cases = []
+    for prompt in PROMPTS:
+        ids = torch.tensor([words(prompt)["input_ids"]])
+        mask = torch.ones_like(ids)
+        with torch.no_grad():
+            logits = model(ids, attention_mask=mask).logits[0]
+        common = dict(attention_mask=mask, max_new_tokens=NEW_TOKENS, do_sample=False, use_cache=True)
+        greedy = model.generate(ids, **common)[0, ids.shape[1] :]
+        without = model.generate(ids, **{**common, "use_cache": False})[0, ids.shape[1] :]
+        assert greedy.tolist() == without.tolist(), prompt
+        beams = model.generate(
+            ids, **common, num_beams=BEAMS, num_return_sequences=BEAMS, output_scores=True, return_dict_in_generate=True,
+        )
+        cases.append(
+            dict(
+                prompt=prompt,
+                ids=ids[0].tolist(),
+                logits=rounded(logits[-2:]),
+                greedy=greedy.tolist(),
+                text=words.decode(greedy, skip_special_tokens=True),
+                beams=[[int(t) for t in row[ids.shape[1] :]] for row in beams.sequences],
+                beam_scores=rounded(beams.sequences_scores),
+            )
+        )
+    return dict(versions=dict(torch=torch.__version__, transformers=transformers.__version__), cases=cases)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    words = tokenizer()
+    for name in sys.argv[1:] or GENERATORS:
+        checkpoint(name, words)
+        print(name, flush=True)
