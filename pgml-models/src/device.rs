@@ -9,7 +9,7 @@ use pgml_core::{Error, ErrorKind, Result, bail};
 #[cfg(feature = "wgpu")]
 mod card;
 
-pub use crate::kernels::Precision;
+pub use crate::kernels::{BlockFormat, Precision};
 use crate::nn::{Hidden, Matrix};
 
 /// A device by the one name that every way of asking for it comes to.
@@ -88,6 +88,18 @@ impl Placement {
             DeviceName::Card(_) | DeviceName::Software => card::open(name)?,
         };
         Ok(Self { device, name, precision })
+    }
+
+    /// The placement of a model that generates text: its 8-bit weights are in small blocks, each with a scale, as in GGUF.
+    ///
+    /// # Errors
+    /// As for [`Placement::of`].
+    pub fn of_generator(spec: &ModelSpec) -> Result<Self> {
+        let placement = Self::of(spec)?;
+        Ok(match placement.precision {
+            Precision::Int8 => Self { precision: Precision::Blocks(BlockFormat::Q8_0), ..placement },
+            _ => placement,
+        })
     }
 
     /// 32-bit floats on a device by its name.
@@ -169,10 +181,12 @@ impl Drop for Share {
 fn precision(spec: &ModelSpec) -> Result<Precision> {
     match (spec.quantization.as_deref(), spec.dtype.as_deref()) {
         (Some("int8"), _) => Ok(Precision::Int8),
-        (Some(other), _) => bail!(InvalidParameter, "unknown quantization \"{other}\"; known: int8"),
+        (Some("int4"), _) => Ok(Precision::Blocks(BlockFormat::Q4_0)),
+        (Some(other), _) => bail!(InvalidParameter, "unknown quantization \"{other}\"; known: int8, int4"),
         (None, None | Some("f32")) => Ok(Precision::F32),
         (None, Some("bf16")) => Ok(Precision::Bf16),
-        (None, Some(other)) => bail!(NotSupported, "models do not run in {other} here; known: f32, bf16"),
+        (None, Some("f16")) => Ok(Precision::F16),
+        (None, Some(other)) => bail!(NotSupported, "models do not run in {other} here; known: f32, bf16, f16"),
     }
 }
 

@@ -70,15 +70,16 @@ fn hub(settings: &Settings) -> Hub {
 }
 
 fn found(folder: PathBuf, spec: &ModelSpec) -> Result<Found> {
-    let bytes = parameters(&folder)?.saturating_mul(bytes_per_number(spec));
+    let bytes = parameters(&folder)?.saturating_mul(bits_per_number(spec)).div_ceil(8);
     Ok(Found { folder, bytes })
 }
 
 /// Of a weight in memory.
-fn bytes_per_number(spec: &ModelSpec) -> u64 {
+fn bits_per_number(spec: &ModelSpec) -> u64 {
     match (spec.quantization.as_deref(), spec.dtype.as_deref()) {
-        (Some(_), _) => 1,
-        (None, Some("bf16" | "f16")) => 2,
-        _ => 4,
+        (Some("int4"), _) => 5,
+        (Some(_), _) => 8,
+        (None, Some("bf16" | "f16")) => 16,
+        _ => 32,
     }
 }

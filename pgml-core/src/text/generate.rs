@@ -127,8 +127,8 @@ hyperparams! {
         device: Option<String> = None;
         /// The type of the model's numbers: "f32", "bf16" or "f16".
         dtype: Option<String> = None, choices: ["f32", "float32", "bf16", "bfloat16", "f16", "float16"], aliases: ["torch_dtype"];
-        /// How the model's weights are quantised.
-        quantization: Option<String> = None, choices: ["int8"];
+        /// How the model's weights are quantised: in blocks of 32, as GGUF's Q8_0 and Q4_0.
+        quantization: Option<String> = None, choices: ["int8", "int4"];
         /// Accepted for compatibility: code of a model is never executed.
         trust_remote_code: bool = false, no_effect: true;
     }

@@ -45,10 +45,12 @@ hyperparams! {
         device: Option<String> = None;
         /// The type of the model's numbers: "f32", "bf16" or "f16".
         dtype: Option<String> = None, choices: ["f32", "float32", "bf16", "bfloat16", "f16", "float16", "auto"], aliases: ["torch_dtype"];
-        /// How the model's weights are quantised.
-        quantization: Option<String> = None, choices: ["int8"];
+        /// How the model's weights are quantised: in blocks of 32, as GGUF's Q8_0 and Q4_0.
+        quantization: Option<String> = None, choices: ["int8", "int4"];
         /// PostgresML's way to ask for quantization "int8".
         load_in_8bit: bool = false;
+        /// PostgresML's way to ask for quantization "int4".
+        load_in_4bit: bool = false;
         /// Accepted for compatibility: the device is chosen by "device".
         device_map: Value = Value::Null, no_effect: true;
         /// Accepted for compatibility: code of a model is never executed.
@@ -117,7 +119,8 @@ impl TransformModel {
         };
         let dtype = self.dtype.clone().filter(|dtype| dtype != "auto");
         let form = EmbedArgs { dtype, ..EmbedArgs::default() };
-        let quantization = self.quantization.clone().or(self.load_in_8bit.then(|| "int8".to_owned()));
+        let old = self.load_in_4bit.then_some("int4").or(self.load_in_8bit.then_some("int8"));
+        let quantization = self.quantization.clone().or(old.map(str::to_owned));
         let spec = ModelSpec {
             revision: self.revision.clone(),
             device: self.device.clone(),

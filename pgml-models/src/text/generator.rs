@@ -42,7 +42,7 @@ impl CausalGenerator {
     /// # Errors
     /// See [`load_generator`](super::load_generator).
     pub fn load(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Self> {
-        let placement = Placement::of(spec)?;
+        let placement = Placement::of_generator(spec)?;
         placement.attempt(|| Self::load_on(folder, &placement, run))
     }
 

@@ -197,7 +197,9 @@ impl Growing {
             match outcome.and_then(|()| ended.end(events)) {
                 Ok((texts, first)) => {
                     events.push((number, Event::Done(texts)));
-                    first.map(|growth| self.prefixes.keep(growth.tokens, growth.cache));
+                    if let Some(growth) = first {
+                        self.prefixes.keep(growth.tokens, growth.cache);
+                    }
                 }
                 Err(error) => events.push((number, Event::Failed(error))),
             }

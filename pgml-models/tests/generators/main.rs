@@ -8,6 +8,8 @@ mod golden;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use pgml_core::text::ModelSpec;
+use pgml_models::device::Placement;
 use pgml_models::kernels::Team;
 use pgml_models::nn::{CacheMemory, KvCache, PackedBatch, SharedCache};
 use pgml_models::transformers::{CAUSAL, CausalLm};
@@ -109,7 +111,7 @@ fn greedy_continuations_equal_those_of_transformers_token_by_token() {
 #[test]
 fn a_sequence_computes_the_same_bits_alone_and_beside_others() {
     for folder in folders() {
-        let golden = load(&folder, &pgml_models::device::Placement::cpu());
+        let golden = load(&folder, &Placement::cpu());
         let ids: Vec<&[u32]> = golden.cases.iter().map(|case| case.ids.as_slice()).collect();
         let together: Vec<(&[u32], SharedCache)> = ids.iter().map(|ids| (*ids, cache(&golden.model))).collect();
         let prompts = step(&golden.model, &together, 2);
@@ -148,7 +150,7 @@ fn a_forked_sequence_goes_its_own_way_and_memory_comes_back() {
 
 #[test]
 fn memory_that_is_used_up_is_an_error_and_what_was_there_stays() {
-    let golden = load(&golden::folder("llama"), &pgml_models::device::Placement::cpu());
+    let golden = load(&golden::folder("llama"), &Placement::cpu());
     let memory = CacheMemory::new(golden.model.layout(), 2 * golden.model.layout().page_bytes());
     let mut cache = KvCache::new(&memory, true);
     cache.reserve(40).expect("two pages");
@@ -157,4 +159,30 @@ fn memory_that_is_used_up_is_an_error_and_what_was_there_stays() {
     assert_eq!(memory.used(), memory.limit());
     drop(cache);
     assert_eq!(memory.used(), 0);
+}
+
+#[test]
+fn quantised_weights_compute_nearly_the_same() {
+    for (dtype, quantization, tolerance) in
+        [(Some("bf16"), None, 0.05), (Some("f16"), None, 1e-3), (None, Some("int8"), 0.05), (None, Some("int4"), 0.6)]
+    {
+        let spec = ModelSpec {
+            dtype: dtype.map(str::to_owned),
+            quantization: quantization.map(str::to_owned),
+            ..ModelSpec::named("")
+        };
+        let placement = Placement::of_generator(&spec).expect("a placement");
+        for folder in folders() {
+            let golden = load(&folder, &placement);
+            for case in &golden.cases {
+                let got = &step(&golden.model, &[(&case.ids, cache(&golden.model))], 1)[0];
+                let want = &case.logits[case.logits.len() - golden.model.vocabulary()..];
+                let square = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>();
+                let apart: Vec<f32> = got.iter().zip(want).map(|(a, b)| a - b).collect();
+                let error = (square(&apart) / square(want)).sqrt();
+                assert!(error < tolerance, "{} {dtype:?} {quantization:?}: off by {error}", golden.name);
+                assert!(error > 0.0, "{} {dtype:?} {quantization:?} changes nothing", golden.name);
+            }
+        }
+    }
 }
