@@ -2,6 +2,9 @@
 
 use crate::{Error, ErrorKind, MatrixRef, Result};
 
+/// Values that are looked at together.
+const PIECE: usize = 256;
+
 /// Fails when a value is missing (NaN) or infinite, for models that cannot cope with either.
 ///
 /// # Errors
@@ -28,7 +31,10 @@ pub fn name_column(error: Error, rows: &MatrixRef<'_>, name_of: impl FnOnce(usiz
 
 /// Feature and value of the first that is not finite.
 fn first_bad(rows: &MatrixRef<'_>) -> Option<(usize, f64)> {
-    let at = rows.as_slice().iter().position(|x| !x.is_finite())?;
+    // Pieces without early exit are vectorised; only the piece with the bad value is searched.
+    let piece =
+        rows.as_slice().chunks(PIECE).position(|piece| !piece.iter().fold(true, |all, x| all & x.is_finite()))?;
+    let at = PIECE * piece + rows.as_slice()[PIECE * piece..].iter().position(|x| !x.is_finite())?;
     Some((at % rows.n_features(), rows.as_slice()[at]))
 }
 

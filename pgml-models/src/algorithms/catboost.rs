@@ -1,6 +1,8 @@
 //! CatBoost: gradient boosting of symmetric trees, with ordered target statistics for categorical columns.
 
 mod assemble;
+mod bins;
+mod block;
 mod bootstrap;
 mod borders;
 mod candidates;

@@ -5,8 +5,10 @@ use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result, Run, bail}
 
 use super::FlatForest;
 
-/// Rows whose class sums are held at a time.
+/// Rows whose class sums are held at a time, at least.
 pub(super) const ROWS_AT_A_TIME: usize = 256;
+/// Class sums that are held at a time where there are few classes.
+const MOST_SUMS: usize = 1 << 13;
 
 /// Trees whose leaves hold class shares or means; predictions are their averages over trees.
 #[derive(Debug)]
@@ -60,9 +62,11 @@ impl Model for AveragedTrees {
             self.average(rows.as_slice(), out);
             return Ok(());
         }
-        let mut sums = vec![0.0; ROWS_AT_A_TIME.min(out.len()) * self.n_classes];
-        let blocks = rows.as_slice().chunks(ROWS_AT_A_TIME * self.n_features());
-        for (rows, out) in blocks.zip(out.chunks_mut(ROWS_AT_A_TIME)) {
+        // As many rows as large trees gain by, but no more sums than stay in the second-level cache.
+        let at_a_time = (MOST_SUMS / self.n_classes).max(ROWS_AT_A_TIME);
+        let mut sums = vec![0.0; at_a_time.min(out.len()) * self.n_classes];
+        let blocks = rows.as_slice().chunks(at_a_time * self.n_features());
+        for (rows, out) in blocks.zip(out.chunks_mut(at_a_time)) {
             let sums = &mut sums[..out.len() * self.n_classes];
             self.average(rows, sums);
             out.iter_mut()

@@ -160,9 +160,13 @@ pub struct FlatForest<T, V> {
     pub(super) quick: OnceLock<Option<Box<QuickForest<T, V>>>>,
 }
 
-/// Rows that pass through the whole forest together: enough to keep a tree's nodes in the first-level cache, few enough
-/// to keep the rows there too.
+/// Rows that pass through a small forest together: enough to keep a tree's nodes in the first-level cache, few enough to
+/// keep the rows there too.
 const BLOCK_ROWS: usize = quick::ROWS;
+/// Bytes of nodes from which on a forest is large: then what counts is how often its trees are fetched from memory.
+const LARGE: usize = 256 << 10;
+/// Bytes of rows that pass through a large forest together: with the nodes of one tree they fit in the second-level cache.
+const LARGE_BLOCK: usize = 256 << 10;
 /// Descents of different rows in one tree that run interleaved.
 pub(super) const ROW_LANES: usize = 16;
 /// Descents of one row in different trees that run interleaved; fewer, because the last trees leave lanes idle.
@@ -221,8 +225,9 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         assert!(rows.len().is_multiple_of(self.n_features), "whole rows");
         let quick = self.quick(rows.len() / self.n_features);
         let (mut buffer, mut columns) = (Vec::new(), Vec::new());
-        let blocks = rows.chunks(BLOCK_ROWS * self.n_features);
-        for (rows, out) in blocks.zip(out.chunks_mut(BLOCK_ROWS * self.n_outputs)) {
+        let block_rows = self.block_rows(quick);
+        let blocks = rows.chunks(block_rows * self.n_features);
+        for (rows, out) in blocks.zip(out.chunks_mut(block_rows * self.n_outputs)) {
             match quick.filter(|_| QuickForest::<T, V>::gains(rows.len() / self.n_features)) {
                 Some(quick) => self.add_quickly(quick, rows, (&mut buffer, &mut columns), out),
                 None => {
@@ -231,6 +236,15 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
                 }
             }
         }
+    }
+
+    /// How many rows pass through the trees together: a multiple of [`BLOCK_ROWS`].
+    fn block_rows(&self, quick: Option<&QuickForest<T, V>>) -> usize {
+        if quick.is_some_and(QuickForest::is_complete) || size_of_val(&*self.nodes) < LARGE {
+            return BLOCK_ROWS;
+        }
+        let rows = LARGE_BLOCK / size_of::<T>() / self.n_features;
+        rows.max(1).next_multiple_of(BLOCK_ROWS)
     }
 
     /// The form for many rows, where there are as many and it pays.
@@ -254,17 +268,23 @@ impl<T: Scalar, V: Scalar> FlatForest<T, V> {
         let missing = any_missing(walked);
         let mut reached = [0; quick::ROWS];
         for (number, tree) in self.trees.iter().enumerate() {
-            match quick.reach(number, columns, &mut reached) {
-                Some(Leaves::Values(values)) => {
-                    let sums = out.iter_mut().skip(tree.output as usize).step_by(self.n_outputs);
-                    sums.zip(&reached).for_each(|(sum, leaf)| *sum += values[*leaf as usize]);
-                }
-                Some(Leaves::Numbers(leaves)) => {
-                    for (out, leaf) in out.chunks_exact_mut(self.n_outputs).zip(&reached) {
-                        self.add_leaf(tree, leaves[*leaf as usize], out);
+            let Some(asked) = quick.tree(number) else {
+                self.walk(std::slice::from_ref(tree), walked, missing, out);
+                continue;
+            };
+            for (x, out) in quick.packets(columns).zip(out.chunks_mut(quick::ROWS * self.n_outputs)) {
+                quick.reach(&asked, x, &mut reached);
+                match asked.leaves {
+                    Leaves::Values(values) => {
+                        let sums = out.iter_mut().skip(tree.output as usize).step_by(self.n_outputs);
+                        sums.zip(&reached).for_each(|(sum, leaf)| *sum += values[*leaf as usize]);
+                    }
+                    Leaves::Numbers(leaves) => {
+                        for (out, leaf) in out.chunks_exact_mut(self.n_outputs).zip(&reached) {
+                            self.add_leaf(tree, leaves[*leaf as usize], out);
+                        }
                     }
                 }
-                None => self.walk(std::slice::from_ref(tree), walked, missing, out),
             }
         }
     }

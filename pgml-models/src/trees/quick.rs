@@ -149,32 +149,59 @@ impl<T: Scalar, V: Scalar> QuickForest<T, V> {
         }
     }
 
-    /// Lays up to [`ROWS`] rows out column by column, [`ROWS`] values each; what is beyond them does not matter.
+    /// Lays rows out in packets of [`ROWS`], column by column; what is beyond the last row does not matter.
     pub(super) fn lay_out(&self, rows: &[f64], n_features: usize, x: &mut Vec<T>) {
-        x.resize(self.columns.len() * ROWS, T::ZERO);
-        for (row, values) in rows.chunks_exact(n_features).enumerate() {
-            for (column, feature) in self.columns.iter().enumerate() {
-                x[column * ROWS + row] = T::from_f64(values[*feature as usize]);
+        let packets = rows.chunks(ROWS * n_features);
+        x.resize(packets.len() * self.packet_len(), T::ZERO);
+        for (rows, x) in packets.zip(x.chunks_exact_mut(self.packet_len())) {
+            for (row, values) in rows.chunks_exact(n_features).enumerate() {
+                for (column, feature) in self.columns.iter().enumerate() {
+                    x[column * ROWS + row] = T::from_f64(values[*feature as usize]);
+                }
             }
         }
     }
 
-    /// The leaves that the rows laid out in `x` reach in tree number `tree`, counted from the first of the leaves that it
-    /// gives. `None` when the tree is not here.
-    pub(super) fn reach(&self, tree: usize, x: &[T], reached: &mut [u32; ROWS]) -> Option<Leaves<'_, V>> {
-        let (part, end) = (self.parts[tree], self.parts[tree + 1]);
+    /// The packets of what [`QuickForest::lay_out`] wrote.
+    pub(super) fn packets<'x>(&self, x: &'x [T]) -> impl Iterator<Item = &'x [T]> {
+        x.chunks_exact(self.packet_len())
+    }
+
+    /// Trees of a single leaf ask for no column, but their rows are counted in packets too.
+    fn packet_len(&self) -> usize {
+        self.columns.len().max(1) * ROWS
+    }
+
+    /// The tree of this number, unless it is to be walked down.
+    pub(super) fn tree(&self, number: usize) -> Option<Asked<'_, V>> {
+        let (part, end) = (self.parts[number], self.parts[number + 1]);
         let range = part.leaf as usize..end.leaf as usize;
         if range.is_empty() {
             return None;
         }
         let words = &self.words[part.word as usize..end.word as usize];
-        assert!(x.len() >= self.columns.len() * ROWS, "every column has its rows");
-        T::reach(self.instructions, words, &self.questions, part.question, x, reached);
-        Some(match self.values.get(range.clone()) {
+        let leaves = match self.values.get(range.clone()) {
             Some(values) => Leaves::Values(values),
             None => Leaves::Numbers(&self.leaves[range]),
-        })
+        };
+        Some(Asked { words, question: part.question, leaves })
     }
+
+    /// The leaves that the rows of the packet `x` reach in a tree, counted from the first of its leaves.
+    #[inline]
+    pub(super) fn reach(&self, tree: &Asked<'_, V>, x: &[T], reached: &mut [u32; ROWS]) {
+        assert!(x.len() >= self.columns.len() * ROWS, "every column has its rows");
+        T::reach(self.instructions, tree.words, &self.questions, tree.question, x, reached);
+    }
+}
+
+/// A tree whose nodes are all asked.
+pub(super) struct Asked<'a, V> {
+    words: &'a [Word],
+    /// Where its questions begin.
+    question: u32,
+    /// Its leaves.
+    pub leaves: Leaves<'a, V>,
 }
 
 /// A tree's leaves from left to right.

@@ -114,6 +114,23 @@ fn every_kind_of_tree_reaches_the_leaves_of_the_plain_descent() {
     }
 }
 
+#[test]
+fn a_large_forest_predicts_many_rows_as_each_alone() {
+    let mut rng = fastrand::Rng::with_seed(6);
+    // Trees that are asked lie between trees that are walked down.
+    let trees: Vec<_> = (0..16).map(|t| random_tree(&mut rng, [1, 20, 2_000][t % 3], t % 2, 1, t == 5)).collect();
+    let forest = forest(&trees, 1, 2);
+    for n_rows in [100, 7_001] {
+        let rows = random_rows(&mut rng, n_rows, true);
+        let (mut together, mut alone) = (vec![0.0; 2 * n_rows], vec![0.0; 2 * n_rows]);
+        forest.add_leaves(&rows, &mut together);
+        for (row, sums) in rows.chunks(N_FEATURES).zip(alone.chunks_mut(2)) {
+            forest.add_leaves(row, sums);
+        }
+        assert!(together == alone, "{n_rows} rows");
+    }
+}
+
 /// The same tree in other types.
 fn narrowed(tree: &SourceTree<f64, f64>) -> SourceTree<f32, f32> {
     let narrow = |test: &Test<f64>| match test {

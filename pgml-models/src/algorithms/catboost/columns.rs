@@ -1,5 +1,6 @@
 //! The columns that a model's trees ask: rows become bins, column by column.
 
+use super::bins::write_bins;
 use super::data::{bin_of, single};
 use super::hash;
 use super::table::{Reading, Table};
@@ -61,9 +62,7 @@ impl Columns {
         let (mut columns, values) =
             (bins.chunks_exact_mut(n_rows.max(1)), |feature: u32| rows.iter().skip(feature as usize).step_by(width));
         for (float, bins) in self.floats.iter().zip(&mut columns) {
-            for (bin, value) in bins.iter_mut().zip(values(float.feature)) {
-                *bin = bin_of(single(*value), &float.borders, float.nan_above);
-            }
+            write_bins(values(float.feature).copied(), &float.borders, float.nan_above, bins);
         }
         for (one_hot, bins) in self.one_hots.iter().zip(&mut columns) {
             for (bin, value) in bins.iter_mut().zip(values(one_hot.feature)) {

@@ -1,5 +1,6 @@
 //! Symmetric trees as arrays: each level of a tree is one test, and the tests' answers are the bits of the leaf's number.
 
+use super::block::add_block;
 use super::columns::Columns;
 
 /// Rows that are taken through all trees together.
@@ -42,7 +43,7 @@ impl Forest {
             if n_rows == 1 {
                 self.add_row(bins, scores);
             } else {
-                self.add_block(bins, n_rows, scores);
+                add_block(self, bins, n_rows, scores);
             }
             for scores in scores.chunks_exact_mut(self.dims) {
                 scores.iter_mut().zip(&self.start).for_each(|(score, start)| *score = *score * self.scale + start);
@@ -52,57 +53,20 @@ impl Forest {
 
     /// One row: the bins of its columns.
     fn add_row(&self, bins: &[u8], scores: &mut [f64]) {
-        self.each_tree(|columns, thresholds, values| {
+        for TreeRef { columns, thresholds, values } in self.trees() {
             let tests = columns.iter().zip(thresholds).enumerate();
             let leaf = tests.fold(0, |leaf, (level, (column, threshold))| {
                 leaf | usize::from(bins[*column as usize] > *threshold) << level
             });
             let values = &values[leaf * self.dims..][..self.dims];
             scores.iter_mut().zip(values).for_each(|(score, value)| *score += value);
-        });
-    }
-
-    /// Several rows: `columns × rows` bins.
-    fn add_block(&self, bins: &[u8], n_rows: usize, scores: &mut [f64]) {
-        self.each_tree(|columns, thresholds, values| {
-            let mut leaves = [0_u16; BLOCK];
-            let leaves = &mut leaves[..n_rows];
-            // Up to eight levels fit in a byte, and the processor compares more bytes at once.
-            let mut low = [0_u8; BLOCK];
-            for (level, (column, threshold)) in columns.iter().zip(thresholds).enumerate() {
-                let bins = &bins[*column as usize * n_rows..][..n_rows];
-                if level < 8 {
-                    let low = low[..n_rows].iter_mut().zip(bins);
-                    low.for_each(|(leaf, bin)| *leaf |= u8::from(bin > threshold) << level);
-                } else {
-                    let high = leaves.iter_mut().zip(bins);
-                    high.for_each(|(leaf, bin)| *leaf |= u16::from(bin > threshold) << level);
-                }
-            }
-            leaves.iter_mut().zip(low).for_each(|(leaf, low)| *leaf |= u16::from(low));
-            if self.dims == 1 {
-                scores.iter_mut().zip(leaves).for_each(|(score, leaf)| *score += values[usize::from(*leaf)]);
-                return;
-            }
-            for (scores, leaf) in scores.chunks_exact_mut(self.dims).zip(leaves) {
-                let values = &values[usize::from(*leaf) * self.dims..][..self.dims];
-                scores.iter_mut().zip(values).for_each(|(score, value)| *score += value);
-            }
-        });
-    }
-
-    /// Calls `visit` with the columns, the thresholds and the leaf values of one tree after another.
-    fn each_tree(&self, mut visit: impl FnMut(&[u32], &[u8], &[f64])) {
-        let (mut split, mut value) = (0, 0);
-        for depth in &self.depths {
-            let (next_split, next_value) = (split + usize::from(*depth), value + (self.dims << depth));
-            visit(
-                &self.split_columns[split..next_split],
-                &self.split_bins[split..next_split],
-                &self.leaf_values[value..next_value],
-            );
-            (split, value) = (next_split, next_value);
         }
+    }
+
+    /// The trees one after another.
+    #[inline(always)]
+    pub(super) fn trees(&self) -> Trees<'_> {
+        Trees { forest: self, tree: 0, split: 0, value: 0 }
     }
 
     /// Why the arrays do not make trees over these columns, if they do not.
@@ -126,5 +90,43 @@ impl Forest {
         }
         let finite = self.leaf_values.iter().chain(&self.start).chain([&self.scale]).all(|x| x.is_finite());
         (!finite).then_some("a score is not finite")
+    }
+}
+
+/// One tree of a forest.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct TreeRef<'a> {
+    /// For each level the column that it asks…
+    pub columns: &'a [u32],
+    /// …and the bin that rows must be above.
+    pub thresholds: &'a [u8],
+    /// The leaves' scores, `leaves × dims`.
+    pub values: &'a [f64],
+}
+
+/// See [`Forest::trees`].
+pub(super) struct Trees<'a> {
+    forest: &'a Forest,
+    tree: usize,
+    split: usize,
+    value: usize,
+}
+
+impl<'a> Iterator for Trees<'a> {
+    type Item = TreeRef<'a>;
+
+    // Part of loops that are compiled for several processors.
+    #[inline(always)]
+    fn next(&mut self) -> Option<TreeRef<'a>> {
+        let forest = self.forest;
+        let depth = *forest.depths.get(self.tree)?;
+        let (splits, values) =
+            (self.split..self.split + usize::from(depth), self.value..self.value + (forest.dims << depth));
+        (self.tree, self.split, self.value) = (self.tree + 1, splits.end, values.end);
+        Some(TreeRef {
+            columns: &forest.split_columns[splits.clone()],
+            thresholds: &forest.split_bins[splits],
+            values: &forest.leaf_values[values],
+        })
     }
 }
