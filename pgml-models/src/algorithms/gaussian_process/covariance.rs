@@ -214,6 +214,10 @@ fn radial(
         _ => out.iter_mut().zip(&square).for_each(|(x, s)| *x = -c * s.sqrt()),
     }
     exp_in_place(out);
+    if matches!(shape, Shape::Rbf | Shape::Matern12) && slopes.is_none() {
+        room.give(square);
+        return;
+    }
     let mut factor = room.take(out.len());
     for ((factor, x), s) in factor.iter_mut().zip(&mut *out).zip(&square) {
         let (fall, t) = (*x, c * s.sqrt());

@@ -1,5 +1,8 @@
 //! A trained support vector machine: support vectors and the machines made of them.
 
+use std::ops::Range;
+use std::sync::OnceLock;
+
 use pgml_core::estimator::expect_shape;
 use pgml_core::finite::require_finite;
 use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, Shared, bail};
@@ -7,8 +10,11 @@ use pgml_core::{Classifier, MatrixRef, Model, Parts, Result, Shared, bail};
 use super::voting::Voting;
 use crate::solvers::kernel_function::{Form, Kernel, QUERIES_AT_A_TIME};
 use crate::solvers::kernels::axpy;
-use crate::solvers::packets::LANES;
+use crate::solvers::packets::{LANES, pack};
 use crate::solvers::platt::Coupling;
+
+/// Support vectors that one row is compared with before its sums grow: their kernels stay in the first-level cache.
+const VECTORS_AT_A_TIME: usize = 64 * LANES;
 
 /// Support vectors and the machines made of them.
 pub struct SvmModel {
@@ -22,6 +28,8 @@ pub struct SvmModel {
     /// One per machine.
     rho: Vec<f64>,
     voting: Option<Voting>,
+    /// `vectors` in packets, made when few rows come: those are compared with several vectors at once.
+    packets: OnceLock<Vec<f64>>,
 }
 
 impl SvmModel {
@@ -51,7 +59,7 @@ impl SvmModel {
         }
         let coef = coef.chunks_exact(n).flat_map(|row| used.iter().map(|i| row[*i])).collect();
         let vectors = used.iter().flat_map(|i| vectors[i * d..(i + 1) * d].iter().copied()).collect();
-        Ok(Self { d, kernel, vectors, coef, rho, voting })
+        Ok(Self { d, kernel, vectors, coef, rho, voting, packets: OnceLock::new() })
     }
 
     pub(in crate::algorithms) fn decode(parts: &Parts) -> Result<Self> {
@@ -72,7 +80,8 @@ impl SvmModel {
         if rho.len() != n_machines || vectors.iter().chain(&coef).chain(&rho).any(|x| !x.is_finite()) {
             bail!(Corrupted, "stored svm has numbers that are not finite, or {} machines of {n_machines}", rho.len());
         }
-        Ok(Self { d, kernel: decode_kernel(parts)?, vectors, coef, rho, voting })
+        let (kernel, packets) = (decode_kernel(parts)?, OnceLock::new());
+        Ok(Self { d, kernel, vectors, coef, rho, voting, packets })
     }
 
     /// How many machines there are: one per target, or one per pair of classes that the training rows had.
@@ -124,24 +133,64 @@ impl SvmModel {
     /// Writes `Σ y α K` of each machine about each of `queries` into `sums`: `room` numbers per machine.
     fn decide(&self, queries: &[f64], sums: &mut [f64], room: usize) {
         sums.fill(0.0);
-        let n = self.vectors.len() / self.d;
-        let Some(Voting { classes, starts, .. }) = &self.voting else {
-            self.kernel.with_each(&self.vectors, queries, self.d, |i, kernels| {
-                sums.chunks_exact_mut(room).enumerate().for_each(|(m, sum)| axpy(self.coef[m * n + i], kernels, sum));
-            });
-            return;
-        };
-        let (k, mut own) = (classes.seen.len(), 0);
+        if queries.len() < LANES * self.d {
+            let rows = queries.chunks_exact(self.d).enumerate();
+            return rows.for_each(|(row, query)| self.decide_one(query, sums, row, room));
+        }
+        let mut part = 0..0;
+        let mut terms = Vec::new();
         self.kernel.with_each(&self.vectors, queries, self.d, |i, kernels| {
-            while i >= starts[own + 1] {
-                own += 1;
+            if !part.contains(&i) {
+                part = self.part(i, &mut terms);
             }
-            for other in (0..k).filter(|other| *other != own) {
-                let (machine, row) =
-                    (machine(k, own.min(other), own.max(other)), if other > own { other - 1 } else { other });
-                axpy(self.coef[row * n + i], kernels, &mut sums[machine * room..(machine + 1) * room]);
+            for (machine, coef) in &terms {
+                axpy(self.coef[coef + i], kernels, &mut sums[machine * room..(machine + 1) * room]);
             }
         });
+    }
+
+    /// As [`SvmModel::decide`] about one row, the number `row` of `sums`: the same additions in the same order.
+    fn decide_one(&self, query: &[f64], sums: &mut [f64], row: usize, room: usize) {
+        let packets = self.packets.get_or_init(|| {
+            let mut packets = Vec::with_capacity((self.vectors.len() / self.d).next_multiple_of(LANES) * self.d);
+            pack(&self.vectors, self.d, &mut packets);
+            packets
+        });
+        let n = self.vectors.len() / self.d;
+        let (mut kernels, mut terms, mut part) = ([0.0; VECTORS_AT_A_TIME], Vec::new(), 0..0);
+        for (packets, first) in packets.chunks(VECTORS_AT_A_TIME * self.d).zip((0..n).step_by(VECTORS_AT_A_TIME)) {
+            self.kernel.fill(packets, query, &mut kernels[..packets.len() / self.d]);
+            let last = (first + VECTORS_AT_A_TIME).min(n);
+            let mut i = first;
+            while i < last {
+                if !part.contains(&i) {
+                    part = self.part(i, &mut terms);
+                }
+                let end = part.end.min(last);
+                for (machine, coef) in &terms {
+                    let products = self.coef[coef + i..coef + end].iter().zip(&kernels[i - first..]);
+                    let sum = &mut sums[machine * room + row];
+                    *sum = products.fold(*sum, |sum, (coef, kernel)| sum + coef * kernel);
+                }
+                i = end;
+            }
+        }
+    }
+
+    /// The vectors around `i` that count for the same machines. `terms` gets those machines, each with where its
+    /// coefficients begin.
+    fn part(&self, i: usize, terms: &mut Vec<(usize, usize)>) -> Range<usize> {
+        let n = self.vectors.len() / self.d;
+        terms.clear();
+        let Some(Voting { classes, starts, .. }) = &self.voting else {
+            terms.extend((0..self.rho.len()).map(|machine| (machine, machine * n)));
+            return 0..n;
+        };
+        let (k, own) = (classes.seen.len(), starts.partition_point(|start| *start <= i) - 1);
+        terms.extend((0..k).filter(|other| *other != own).map(|other| {
+            (machine(k, own.min(other), own.max(other)), n * if other > own { other - 1 } else { other })
+        }));
+        starts[own]..starts[own + 1]
     }
 }
 
@@ -192,7 +241,8 @@ impl Model for SvmModel {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.vectors.private_bytes() + self.coef.private_bytes() + 8 * self.rho.len()
+        let packets = 8 * self.packets.get().map_or(0, Vec::len);
+        size_of::<Self>() + self.vectors.private_bytes() + self.coef.private_bytes() + 8 * self.rho.len() + packets
     }
 
     fn classifier(&self) -> Option<&dyn Classifier> {
