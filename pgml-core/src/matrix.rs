@@ -43,4 +43,11 @@ impl<'a> MatrixRef<'a> {
     pub fn rows(&self) -> std::slice::ChunksExact<'a, f64> {
         self.data.chunks_exact(self.n_features)
     }
+
+    /// The rows in blocks of `n_rows`, at least 1; the last one may have fewer. What passes over rows more than once does
+    /// so block by block, while they are in the cache.
+    pub fn blocks(&self, n_rows: usize) -> impl Iterator<Item = MatrixRef<'a>> + use<'a> {
+        let n_features = self.n_features;
+        self.data.chunks(n_rows.max(1) * n_features).map(move |data| Self { data, n_features })
+    }
 }

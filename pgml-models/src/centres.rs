@@ -5,7 +5,10 @@ use pgml_core::finite::require_finite;
 use pgml_core::{MatrixRef, Model, Parts, Result, bail};
 
 use crate::labelled_rows::NOISE;
-use crate::solvers::nearest::nearest;
+use crate::solvers::centre_packets::CentrePackets;
+
+/// Rows whose nearest centres are held at a time.
+const BLOCK: usize = 128;
 
 /// Centres of clusters. A row gets the label of the centre nearest to it, the first of equally near ones: the centre's
 /// number, or what [`Centres::with_labels`] says. Beyond the reach of [`Centres::with_reach`], or where there is no
@@ -14,6 +17,8 @@ pub struct Centres {
     n_features: usize,
     /// `n_centres × n_features`.
     centres: Vec<f64>,
+    /// The same, to be searched.
+    packets: CentrePackets,
     /// The cluster of each centre, where several share one.
     labels: Option<Vec<i32>>,
     reach: f64,
@@ -29,7 +34,12 @@ impl Centres {
         if centres.iter().any(|x| !x.is_finite()) {
             bail!(InvalidData, "the centres overflow: features are too large, scale them in preprocess");
         }
-        Ok(Self { n_features, centres, labels: None, reach: f64::INFINITY, inertia: None })
+        Ok(Self::of(centres, n_features))
+    }
+
+    fn of(centres: Vec<f64>, n_features: usize) -> Self {
+        let packets = CentrePackets::new(&centres, n_features);
+        Self { n_features, centres, packets, labels: None, reach: f64::INFINITY, inertia: None }
     }
 
     /// Gives each centre a cluster.
@@ -72,7 +82,7 @@ impl Centres {
         if n_features == 0 || !centres.len().is_multiple_of(n_features) || centres.iter().any(|x| !x.is_finite()) {
             bail!(Corrupted, "stored centres are {} values for {n_features} features", centres.len());
         }
-        let mut model = Self { n_features, centres, labels: None, reach: f64::INFINITY, inertia: None };
+        let mut model = Self::of(centres, n_features);
         if parts.arrays.contains_key("labels") {
             let labels = parts.array_of::<i32>("labels", model.len())?;
             if labels.iter().any(|label| *label < NOISE || i64::from(*label) >= model.len() as i64) {
@@ -92,11 +102,8 @@ impl Centres {
         Ok(model)
     }
 
-    fn label(&self, row: &[f64]) -> i32 {
-        if self.is_empty() {
-            return NOISE;
-        }
-        let (centre, squared) = nearest(row, &self.centres);
+    /// The cluster of a row whose nearest centre is `centre`, so far away.
+    fn label(&self, (centre, squared): (usize, f64)) -> i32 {
         if squared.sqrt() > self.reach {
             return NOISE;
         }
@@ -111,8 +118,16 @@ impl Model for Centres {
 
     fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         expect_shape(&rows, self.n_features, out, 1)?;
-        require_finite(&rows)?;
-        rows.rows().zip(out).for_each(|(row, out)| *out = f64::from(self.label(row)));
+        let mut found = [(0, 0.0); BLOCK];
+        for (rows, out) in rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            require_finite(&rows)?;
+            if self.is_empty() {
+                out.fill(f64::from(NOISE));
+                continue;
+            }
+            self.packets.nearest(rows.as_slice(), &mut found[..out.len()]);
+            out.iter_mut().zip(found).for_each(|(out, found)| *out = f64::from(self.label(found)));
+        }
         Ok(())
     }
 
@@ -134,7 +149,7 @@ impl Model for Centres {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() + 8 * self.centres.len() + 4 * self.labels.as_ref().map_or(0, Vec::len)
+        size_of::<Self>() + 8 * self.centres.len() + self.packets.bytes() + 4 * self.labels.as_ref().map_or(0, Vec::len)
     }
 
     fn own_metrics(&self) -> Vec<(&'static str, f64)> {

@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::linear_model::Classes;
 use crate::solvers::class_priors::priors;
 use crate::solvers::discriminants::{Largest, softmax};
+use crate::solvers::kernels::multiply;
+use crate::solvers::packets::{pack, sizes, squares};
 
 hyperparams! {
     /// Parameters of `nearest_centroid`.
@@ -64,7 +66,7 @@ impl Estimator for NearestCentroid {
         let weighed = priors.iter().any(|p| (p - 1.0 / k as f64).abs() > 1e-8);
         let unit = |column: &Column| if weighed && column.deviation > 0.0 { 1.0 / column.deviation } else { 1.0 };
         let units: Vec<f64> = columns.iter().map(unit).collect();
-        let model = NearestCentroidModel { classes, centres, units, priors: weighed.then_some(priors), manhattan };
+        let model = NearestCentroidModel::new(classes, centres, units, weighed.then_some(priors), manhattan);
         if model.is_finite() { Ok(model) } else { bail!(InvalidData, "the centres overflow: scale the features") }
     }
 
@@ -75,13 +77,9 @@ impl Estimator for NearestCentroid {
             bail!(Corrupted, "stored nearest_centroid has {} features", units.len());
         };
         let priors = parts.array::<f64>("priors")?.to_vec();
-        let model = NearestCentroidModel {
-            centres: parts.array_of::<f64>("centers", n_values)?.to_vec(),
-            manhattan: parts.meta("manhattan")?,
-            priors: (!priors.is_empty()).then_some(priors),
-            units,
-            classes,
-        };
+        let centres = parts.array_of::<f64>("centers", n_values)?.to_vec();
+        let priors = (!priors.is_empty()).then_some(priors);
+        let model = NearestCentroidModel::new(classes, centres, units, priors, parts.meta("manhattan")?);
         let priors_fit = |p: &Vec<f64>| {
             p.len() == model.classes.seen.len()
                 && p.iter().all(|p| (0.0..=1.0).contains(p))
@@ -172,21 +170,39 @@ pub struct NearestCentroidModel {
     /// Of the classes that were seen, where they differ.
     priors: Option<Vec<f64>>,
     manhattan: bool,
+    /// The centres in those units, to be compared with rows.
+    packets: Vec<f64>,
 }
 
 impl NearestCentroidModel {
+    fn new(classes: Classes, centres: Vec<f64>, units: Vec<f64>, priors: Option<Vec<f64>>, manhattan: bool) -> Self {
+        let scaled: Vec<f64> = centres.iter().zip(units.iter().cycle()).map(|(x, unit)| x * unit).collect();
+        let mut packets = Vec::new();
+        pack(&scaled, units.len(), &mut packets);
+        Self { classes, centres, units, priors, manhattan, packets }
+    }
+
     fn is_finite(&self) -> bool {
         self.centres.iter().chain(&self.units).all(|x| x.is_finite())
     }
 
-    /// The logarithm of a class's probability, up to a constant: `2 ln prior − distance²`.
-    fn score(&self, class: usize, row: &[f64]) -> f64 {
-        let d = self.units.len();
-        let centre = &self.centres[class * d..(class + 1) * d];
-        let gaps = row.iter().zip(centre).zip(&self.units).map(|((x, c), unit)| (x - c) * unit);
-        let distance =
-            if self.manhattan { gaps.map(f64::abs).sum::<f64>().powi(2) } else { gaps.map(|gap| gap * gap).sum() };
-        self.priors.as_ref().map_or(0.0, |priors| 2.0 * priors[class].ln()) - distance
+    /// Calls `take` with each row's scores, one per class that was seen, and its `width` numbers of `out`. A score is the
+    /// logarithm of a probability, up to a constant: `2 ln prior − distance²`.
+    fn each_row(&self, rows: MatrixRef<'_>, out: &mut [f64], width: usize, take: impl Fn(&[f64], &mut [f64])) {
+        let priors = |class: usize| self.priors.as_ref().map_or(0.0, |priors| 2.0 * priors[class].ln());
+        let priors: Vec<f64> = (0..self.classes.seen.len()).map(priors).collect();
+        let (mut scaled, mut scores) = (vec![0.0; self.units.len()], vec![0.0; self.packets.len() / self.units.len()]);
+        for (row, out) in rows.rows().zip(out.chunks_exact_mut(width)) {
+            multiply(row, &self.units, &mut scaled);
+            if self.manhattan {
+                sizes(&self.packets, &scaled, &mut scores);
+                scores.iter_mut().for_each(|size| *size *= *size);
+            } else {
+                squares(&self.packets, &scaled, &mut scores);
+            }
+            scores.iter_mut().zip(&priors).for_each(|(score, prior)| *score = prior - *score);
+            take(&scores[..priors.len()], out);
+        }
     }
 }
 
@@ -198,10 +214,9 @@ impl Model for NearestCentroidModel {
     fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         expect_shape(&rows, self.n_features(), out, 1)?;
         require_finite(&rows)?;
-        for (row, out) in rows.rows().zip(out) {
-            let best = (0..self.classes.seen.len()).map(|class| self.score(class, row)).largest();
-            *out = f64::from(self.classes.seen[best]);
-        }
+        self.each_row(rows, out, 1, |scores, out| {
+            out[0] = f64::from(self.classes.seen[scores.iter().copied().largest()]);
+        });
         Ok(())
     }
 
@@ -216,7 +231,7 @@ impl Model for NearestCentroidModel {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() + 8 * (self.centres.len() + self.units.len())
+        size_of::<Self>() + 8 * (self.centres.len() + self.units.len() + self.packets.len())
     }
 
     // Where all classes are as probable, scikit-learn's probabilities (in deviations) contradict its predictions (in the
@@ -234,9 +249,9 @@ impl Classifier for NearestCentroidModel {
     fn predict_proba_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         expect_shape(&rows, self.n_features(), out, self.classes.n_classes)?;
         require_finite(&rows)?;
-        for (row, out) in rows.rows().zip(out.chunks_exact_mut(self.classes.n_classes)) {
-            softmax(&self.classes.seen, |class| self.score(class, row), out);
-        }
+        self.each_row(rows, out, self.classes.n_classes, |scores, out| {
+            softmax(&self.classes.seen, |class| scores[class], out);
+        });
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ pub mod balanced;
 pub mod best_start;
 pub mod blocks;
 pub mod bounded;
+pub mod centre_packets;
 pub mod chi_squared;
 pub mod cholesky;
 pub mod class_priors;
