@@ -1,12 +1,18 @@
 //! What every linear method learns: coefficients and intercepts, with or without classes behind them.
 
+mod classes;
+
 use pgml_core::estimator::expect_shape;
 use pgml_core::explain::shares;
 use pgml_core::finite::require_finite;
 use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result, Run, bail};
 
-use crate::solvers::kernels::dot;
+pub use self::classes::Classes;
+use crate::solvers::exponential::exp_in_place;
+use crate::solvers::kernels::{affine, dot};
 
+/// Scores that are held at a time, and rows of models whose scores are the prediction.
+const BLOCK: usize = 256;
 /// The largest score with a finite exponential: rows far beyond the training rows get its exponential, not infinity.
 const MAX_EXPONENT: f64 = 709.0;
 
@@ -63,66 +69,6 @@ impl Squash {
             Self::Logistic => 1.0 / (1.0 + (-score).exp()),
             Self::Clip => 0.5 * (score.clamp(-1.0, 1.0) + 1.0),
         }
-    }
-}
-
-/// Which classes the scores stand for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Classes {
-    /// All classes, seen or not.
-    pub n_classes: usize,
-    /// The classes that the training rows had, ascending, at least two. Two share one score, that of the second.
-    pub seen: Vec<u32>,
-}
-
-impl Classes {
-    /// The classes among `indices`.
-    ///
-    /// # Errors
-    /// [`InvalidData`](pgml_core::ErrorKind::InvalidData) when there are fewer than two.
-    pub fn seen_in(indices: &[f64], n_classes: usize) -> Result<Self> {
-        let mut present = vec![false; n_classes];
-        indices.iter().for_each(|c| present[*c as usize] = true);
-        let seen: Vec<u32> = (0..n_classes as u32).filter(|c| present[*c as usize]).collect();
-        if seen.len() < 2 {
-            bail!(InvalidData, "classification needs at least two classes, but the training rows have {}", seen.len());
-        }
-        Ok(Self { n_classes, seen })
-    }
-
-    /// The position among the seen classes of each class index.
-    #[must_use]
-    pub fn positions(&self, indices: &[f64]) -> Vec<u32> {
-        let mut position = vec![0; self.n_classes];
-        self.seen.iter().zip(0..).for_each(|(c, p)| position[*c as usize] = p);
-        indices.iter().map(|c| position[*c as usize]).collect()
-    }
-
-    /// Adds the stored form to `parts`.
-    ///
-    /// # Errors
-    /// As [`Parts::with_meta`].
-    pub fn encode(&self, parts: Parts) -> Result<Parts> {
-        parts.with("classes", self.seen.clone()).with_meta("n_classes", &self.n_classes)
-    }
-
-    /// Reads what [`Classes::encode`] wrote.
-    ///
-    /// # Errors
-    /// [`Corrupted`](pgml_core::ErrorKind::Corrupted) unless they are at least two, ascending and known.
-    pub fn decode(parts: &Parts) -> Result<Self> {
-        let classes = Self { n_classes: parts.meta("n_classes")?, seen: parts.array::<u32>("classes")?.to_vec() };
-        let ascending = classes.seen.windows(2).all(|pair| pair[0] < pair[1]);
-        if classes.seen.len() < 2 || !ascending || classes.seen.iter().any(|c| *c as usize >= classes.n_classes) {
-            bail!(Corrupted, "stored classes are not ascending indices below {}", classes.n_classes);
-        }
-        Ok(classes)
-    }
-
-    /// Scores per row: one for two classes, else one per class.
-    #[must_use]
-    pub fn n_scores(&self) -> usize {
-        if self.seen.len() == 2 { 1 } else { self.seen.len() }
     }
 }
 
@@ -185,23 +131,26 @@ impl LinearModel {
         Ok(Self { n_features, coef, intercept, head })
     }
 
-    #[inline]
-    fn score(&self, k: usize, row: &[f64]) -> f64 {
-        self.intercept[k] + dot(&self.coef[k * self.n_features..(k + 1) * self.n_features], row)
-    }
-
-    fn class(&self, classes: &Classes, row: &[f64]) -> f64 {
-        if let [first, second] = classes.seen[..] {
-            return f64::from(if self.score(0, row) > 0.0 { second } else { first });
+    /// Calls `take` with the scores of some rows after another and those rows' part of `out`, `width` numbers per row.
+    fn each_block(
+        &self,
+        rows: MatrixRef<'_>,
+        out: &mut [f64],
+        width: usize,
+        mut take: impl FnMut(&[f64], &mut [f64]),
+    ) -> Result<()> {
+        let n_scores = self.intercept.len();
+        // Few scores need no allocation, which would cost a single row more than its scores do.
+        let (mut few, mut many) = ([0.0; BLOCK], vec![0.0; if n_scores > BLOCK { n_scores } else { 0 }]);
+        let scores = if n_scores > BLOCK { &mut many[..] } else { &mut few };
+        let at_a_time = scores.len() / n_scores;
+        for (rows, out) in rows.blocks(at_a_time).zip(out.chunks_mut(at_a_time * width)) {
+            require_finite(&rows)?;
+            let scores = &mut scores[..rows.n_rows() * n_scores];
+            affine(rows.as_slice(), &self.coef, &self.intercept, scores);
+            take(scores, out);
         }
-        let (mut best, mut best_score) = (0, f64::NEG_INFINITY);
-        for k in 0..classes.seen.len() {
-            let score = self.score(k, row);
-            if score > best_score {
-                (best, best_score) = (k, score);
-            }
-        }
-        f64::from(classes.seen[best])
+        Ok(())
     }
 }
 
@@ -234,17 +183,21 @@ impl Model for LinearModel {
     fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         let n_outputs = self.n_outputs();
         expect_shape(&rows, self.n_features, out, n_outputs)?;
-        require_finite(&rows)?;
-        match self.head.classes() {
-            None => {
-                for (row, out) in rows.rows().zip(out.chunks_exact_mut(n_outputs)) {
-                    out.iter_mut().enumerate().for_each(|(k, out)| *out = self.score(k, row));
-                }
-                if self.head == Head::Exponential {
-                    out.iter_mut().for_each(|score| *score = score.min(MAX_EXPONENT).exp());
-                }
+        if let Some(classes) = self.head.classes() {
+            let n_scores = self.intercept.len();
+            return self.each_block(rows, out, 1, |scores, out| {
+                out.iter_mut()
+                    .zip(scores.chunks_exact(n_scores))
+                    .for_each(|(out, scores)| *out = classes.decide(scores));
+            });
+        }
+        for (rows, out) in rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK * n_outputs)) {
+            require_finite(&rows)?;
+            affine(rows.as_slice(), &self.coef, &self.intercept, out);
+            if self.head == Head::Exponential {
+                out.iter_mut().for_each(|score| *score = score.min(MAX_EXPONENT));
+                exp_in_place(out);
             }
-            Some(classes) => rows.rows().zip(out).for_each(|(row, out)| *out = self.class(classes, row)),
         }
         Ok(())
     }
@@ -352,49 +305,20 @@ impl Classifier for LinearModel {
             }
         };
         expect_shape(&rows, self.n_features, out, classes.n_classes)?;
-        require_finite(&rows)?;
-        for (row, out) in rows.rows().zip(out.chunks_exact_mut(classes.n_classes)) {
-            out.fill(0.0);
-            match (&classes.seen[..], squash) {
-                ([first, second], _) => {
-                    let (score, squash) = (self.score(0, row), squash.unwrap_or(Squash::Logistic));
-                    out[*second as usize] = squash.probability(score);
-                    out[*first as usize] = squash.probability(-score);
+        let n_scores = self.intercept.len();
+        self.each_block(rows, out, classes.n_classes, |scores, out| {
+            for (scores, out) in scores.chunks_exact(n_scores).zip(out.chunks_exact_mut(classes.n_classes)) {
+                out.fill(0.0);
+                match (&classes.seen[..], squash) {
+                    ([first, second], _) => {
+                        let squash = squash.unwrap_or(Squash::Logistic);
+                        out[*second as usize] = squash.probability(scores[0]);
+                        out[*first as usize] = squash.probability(-scores[0]);
+                    }
+                    (_, Some(squash)) => classes.one_vs_rest(squash, scores, out),
+                    (_, None) => classes.softmax(scores, out),
                 }
-                (_, Some(squash)) => self.one_vs_rest(classes, squash, row, out),
-                (_, None) => self.softmax(classes, row, out),
             }
-        }
-        Ok(())
-    }
-}
-
-impl LinearModel {
-    fn softmax(&self, classes: &Classes, row: &[f64], out: &mut [f64]) {
-        let mut highest = f64::NEG_INFINITY;
-        for (k, class) in classes.seen.iter().enumerate() {
-            out[*class as usize] = self.score(k, row);
-            highest = highest.max(out[*class as usize]);
-        }
-        let mut total = 0.0;
-        for class in &classes.seen {
-            out[*class as usize] = (out[*class as usize] - highest).exp();
-            total += out[*class as usize];
-        }
-        classes.seen.iter().for_each(|class| out[*class as usize] /= total);
-    }
-
-    fn one_vs_rest(&self, classes: &Classes, squash: Squash, row: &[f64], out: &mut [f64]) {
-        let mut total = 0.0;
-        for (k, class) in classes.seen.iter().enumerate() {
-            out[*class as usize] = squash.probability(self.score(k, row));
-            total += out[*class as usize];
-        }
-        let equal = 1.0 / classes.seen.len() as f64;
-        for class in &classes.seen {
-            let p = &mut out[*class as usize];
-            // Where no class wants the row, none is more probable than another.
-            *p = if total > 0.0 { *p / total } else { equal };
-        }
+        })
     }
 }

@@ -7,6 +7,9 @@ use pgml_core::{MatrixRef, Result};
 use crate::solvers::kernels::dot;
 use crate::solvers::product::{Left, Panels, add_product};
 
+/// Rows that stay in the first-level cache, or nearly, between their check and their product.
+const BLOCK: usize = 256;
+
 /// `components · (row − mean)` for each row.
 #[derive(Debug, Clone)]
 pub struct Projection {
@@ -62,9 +65,11 @@ impl Projection {
     fn map(&self, rows: MatrixRef<'_>, panels: &Panels, out: &mut [f64]) -> Result<()> {
         let k = panels.n_columns();
         expect_shape(&rows, self.n_features, out, k)?;
-        require_finite(&rows)?;
-        out.chunks_exact_mut(k).for_each(|out| out.copy_from_slice(&self.offset[..k]));
-        add_product(Left::rows(rows.as_slice(), self.n_features), panels, out);
+        for (rows, out) in rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK * k)) {
+            require_finite(&rows)?;
+            out.chunks_exact_mut(k).for_each(|out| out.copy_from_slice(&self.offset[..k]));
+            add_product(Left::rows(rows.as_slice(), self.n_features), panels, out);
+        }
         Ok(())
     }
 

@@ -50,17 +50,34 @@ const LANES: usize = 16;
 for_each_cpu! {
     /// `Σ aᵢ bᵢ` over the shorter length.
     pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-        let n = a.len().min(b.len());
-        let (a_chunks, a_rest) = a[..n].as_chunks::<LANES>();
-        let (b_chunks, b_rest) = b[..n].as_chunks::<LANES>();
-        let mut lanes = [0.0; LANES];
-        for (x, y) in a_chunks.iter().zip(b_chunks) {
-            for l in 0..LANES {
-                lanes[l] += x[l] * y[l];
+        dot_inline(a, b)
+    }
+}
+
+#[inline(always)]
+fn dot_inline(a: &[f64], b: &[f64]) -> f64 {
+    let n = a.len().min(b.len());
+    let (a_chunks, a_rest) = a[..n].as_chunks::<LANES>();
+    let (b_chunks, b_rest) = b[..n].as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for (x, y) in a_chunks.iter().zip(b_chunks) {
+        for l in 0..LANES {
+            lanes[l] += x[l] * y[l];
+        }
+    }
+    let tail: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
+    lanes.iter().sum::<f64>() + tail
+}
+
+for_each_cpu! {
+    /// `outᵢₖ ← bₖ + Σ xᵢⱼ aₖⱼ` for row-major `x` and `a`, each sum as [`dot`] has it; `out` has as many columns as `b`.
+    pub fn affine(x: &[f64], a: &[f64], b: &[f64], out: &mut [f64]) {
+        let d = a.len() / b.len();
+        for (x, out) in x.chunks_exact(d).zip(out.chunks_exact_mut(b.len())) {
+            for ((out, a), b) in out.iter_mut().zip(a.chunks_exact(d)).zip(b) {
+                *out = b + dot_inline(a, x);
             }
         }
-        let tail: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
-        lanes.iter().sum::<f64>() + tail
     }
 }
 
