@@ -1,13 +1,18 @@
 //! Cholesky factorisation of a symmetric positive definite matrix, and its solves.
 
+use std::ops::Range;
+
 use pgml_core::{Result, Run};
 
-use super::kernels::{axpy, dot, for_each_cpu};
+use super::kernel_matrix::mirror;
+use super::kernels::{axpy, dot};
+use super::product::{Left, Panels, add_product};
+use super::triangular::{BLOCK, divide_rows, forward_block};
 
-/// Columns that are factored at once, and terms of their sums between two looks at memory: what both need stays in the
-/// first-level cache.
-const COLUMNS: usize = 32;
-const TERMS: usize = 128;
+/// Rows between two looks at the run.
+const ROWS: usize = 64;
+/// Terms of the inverse's sums that are added at once.
+const TERMS: usize = 256;
 
 /// Factors the row-major `n × n` matrix `a` in place into `L Lᵀ` (lower triangle); false when it is not positive
 /// definite in floating point. The upper triangle is left as it is.
@@ -17,90 +22,62 @@ const TERMS: usize = 128;
 pub fn factor(a: &mut [f64], n: usize, run: &Run) -> Result<bool> {
     // The diagonal as it was, in comparison with which a pivot may be lost to rounding.
     let diagonal: Vec<f64> = a.iter().step_by(n + 1).copied().collect();
-    let mut panel = Vec::new();
-    for first in (0..n).step_by(COLUMNS) {
-        let last = (first + COLUMNS).min(n);
-        if n > COLUMNS {
-            panel.clear();
-            panel.extend(a[first * n..last * n].chunks_exact(n).flat_map(|row| &row[..first]).copied());
-            for four in (first..n).step_by(4) {
-                if four % 64 == 0 {
-                    run.check()?;
-                }
-                subtract_products(&mut a[four * n..(four + 4).min(n) * n], n, four, &panel, first);
-            }
+    for first in (0..n).step_by(BLOCK) {
+        run.check()?;
+        let last = (first + BLOCK).min(n);
+        subtract_products(a, n, first..last, run)?;
+        if !factor_corner(&mut a[first * n + first..], n, &diagonal[first..last]) {
+            return Ok(false);
         }
-        for i in first..n {
-            if i % 64 == 0 {
-                run.check()?;
-            }
-            let (above, row) = a.split_at_mut(i * n);
-            let row = &mut row[..n];
-            for j in first..last.min(i) {
-                let other = &above[j * n..j * n + j + 1];
-                row[j] = (row[j] - dot(&row[first..j], &other[first..j])) / other[j];
-            }
-            if i < last {
-                let pivot = row[i] - dot(&row[first..i], &row[first..i]);
-                // A pivot lost to rounding is no pivot.
-                if pivot.is_nan() || pivot <= diagonal[i].abs() * f64::EPSILON * 4.0 {
-                    return Ok(false);
-                }
-                row[i] = pivot.sqrt();
-            }
+        let (corner, below) = a.split_at_mut(last * n);
+        for rows in below.chunks_mut(ROWS * n) {
+            run.check()?;
+            divide_rows(&corner[first * n + first..], n, rows, first..last);
         }
     }
     Ok(true)
 }
 
-/// Subtracts from the up to four rows of the matrix from `row` on, in columns from `first` to the diagonal, the products of
-/// what lies before with each row of the `panel` (of `first` columns).
-fn subtract_products(rows: &mut [f64], n: usize, row: usize, panel: &[f64], first: usize) {
-    for terms in (0..first).step_by(TERMS) {
-        let terms = terms..(terms + TERMS).min(first);
-        for (two, panel) in panel.chunks(2 * first).enumerate() {
-            let column = first + 2 * two;
-            let right = |k: usize| panel.get(k * first..(k + 1) * first).map_or(&[][..], |row| &row[terms.clone()]);
-            let left = |k: usize| rows.get(k * n..(k + 1) * n).map_or(&[][..], |row| &row[terms.clone()]);
-            let sums = products([left(0), left(1), left(2), left(3)], [right(0), right(1)]);
-            for (i, (cells, sums)) in (row..).zip(rows.chunks_exact_mut(n).zip(sums)) {
-                let end = (column + panel.len() / first).min(i + 1).max(column);
-                cells[column..end].iter_mut().zip(sums).for_each(|(cell, sum)| *cell -= sum);
-            }
+/// Subtracts from some columns, on and below the diagonal, the products of what lies left of them.
+fn subtract_products(a: &mut [f64], n: usize, columns: Range<usize>, run: &Run) -> Result<()> {
+    let (first, width) = (columns.start, columns.len());
+    if first == 0 {
+        return Ok(());
+    }
+    let left = a[first * n..columns.end * n].chunks_exact(n).flat_map(|row| &row[..first]);
+    let panels = Panels::pack_transposed(&left.copied().collect::<Vec<f64>>(), first);
+    let mut products = Vec::new();
+    for row in (first..n).step_by(ROWS) {
+        run.check()?;
+        let rows = row..n.min(row + ROWS);
+        products.clear();
+        products.resize(rows.len() * width, 0.0);
+        add_product(Left::within(&a[row * n..], n, rows.len()), &panels, &mut products);
+        for (i, products) in rows.zip(products.chunks_exact(width)) {
+            let cells = &mut a[i * n + first..i * n + columns.end.min(i + 1)];
+            cells.iter_mut().zip(products).for_each(|(cell, product)| *cell -= product);
         }
     }
+    Ok(())
 }
 
-for_each_cpu! {
-    /// The scalar products of four rows with two; an empty row stands for one that is not there.
-    fn products(left: [&[f64]; 4], right: [&[f64]; 2]) -> [[f64; 2]; 4] {
-        const LANES: usize = 4;
-        let n = left[0].len();
-        // A row of its own length for each that is not there keeps the loop free of questions.
-        let left = left.map(|row| if row.len() == n { row } else { left[0] });
-        let right = right.map(|row| if row.len() == n { row } else { right[0] });
-        let mut lanes = [[[0.0; LANES]; 2]; 4];
-        for at in (0..n / LANES * LANES).step_by(LANES) {
-            for i in 0..4 {
-                for j in 0..2 {
-                    let (x, y) = (&left[i][at..at + LANES], &right[j][at..at + LANES]);
-                    for l in 0..LANES {
-                        lanes[i][j][l] += x[l] * y[l];
-                    }
-                }
-            }
+/// Factors the upper left corner of a matrix whose rows lie `stride` apart: as many rows as `diagonal` is long, which is
+/// what the pivots are compared with.
+fn factor_corner(a: &mut [f64], stride: usize, diagonal: &[f64]) -> bool {
+    for (i, whole) in diagonal.iter().enumerate() {
+        let (above, row) = a.split_at_mut(i * stride);
+        for j in 0..i {
+            let other = &above[j * stride..=j * stride + j];
+            row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
         }
-        let mut sums = [[0.0; 2]; 4];
-        for i in 0..4 {
-            for j in 0..2 {
-                let tail = n / LANES * LANES..n;
-                let rest: f64 = left[i][tail.clone()].iter().zip(&right[j][tail]).map(|(x, y)| x * y).sum();
-                let l = lanes[i][j];
-                sums[i][j] = (l[0] + l[1]) + (l[2] + l[3]) + rest;
-            }
+        let pivot = row[i] - dot(&row[..i], &row[..i]);
+        // A pivot lost to rounding is no pivot.
+        if pivot.is_nan() || pivot <= whole.abs() * f64::EPSILON * 4.0 {
+            return false;
         }
-        sums
+        row[i] = pivot.sqrt();
     }
+    true
 }
 
 /// Solves `L Lᵀ x = b` in place.
@@ -130,24 +107,39 @@ pub fn backward(l: &[f64], n: usize, b: &mut [f64]) {
 /// # Errors
 /// When the run was cancelled.
 pub fn inverse(l: &[f64], n: usize, run: &Run) -> Result<Vec<f64>> {
-    // Row j holds column j of L⁻¹, which begins at its diagonal.
-    let mut columns = vec![0.0; n * n];
-    for (j, column) in columns.chunks_exact_mut(n).enumerate() {
-        run.check()?;
-        column[j] = 1.0 / l[j * n + j];
-        for i in j + 1..n {
-            column[i] = -dot(&l[i * n + j..i * n + i], &column[j..i]) / l[i * n + i];
-        }
-    }
+    let root = inverse_root(l, n, run)?;
     let mut out = vec![0.0; n * n];
-    for i in 0..n {
-        run.check()?;
-        for j in 0..=i {
-            let value = dot(&columns[i * n + i..(i + 1) * n], &columns[j * n + i..(j + 1) * n]);
-            (out[i * n + j], out[j * n + i]) = (value, value);
+    for first in (0..n).step_by(BLOCK) {
+        let last = (first + BLOCK).min(n);
+        let mut sums = vec![0.0; (last - first) * last];
+        for row in (first..n).step_by(TERMS) {
+            run.check()?;
+            let panels = Panels::pack_within(&root[row * n..], n, TERMS.min(n - row), last);
+            add_product(Left::transposed_within(&root[row * n + first..], n, last - first), &panels, &mut sums);
+        }
+        for (to, from) in out[first * n..].chunks_exact_mut(n).zip(sums.chunks_exact(last)) {
+            to[..last].copy_from_slice(from);
         }
     }
+    mirror(&mut out, n, run)?;
     Ok(out)
+}
+
+/// `L⁻¹`, row-major.
+fn inverse_root(l: &[f64], n: usize, run: &Run) -> Result<Vec<f64>> {
+    let mut root = vec![0.0; n * n];
+    let mut columns = Vec::new();
+    for first in (0..n).step_by(BLOCK) {
+        let width = BLOCK.min(n - first);
+        columns.clear();
+        columns.resize((n - first) * width, 0.0);
+        columns.iter_mut().step_by(width + 1).take(width).for_each(|x| *x = 1.0);
+        forward_block(&l[first * n + first..], n, &mut columns, width, run)?;
+        for (to, from) in root[first * n..].chunks_exact_mut(n).zip(columns.chunks_exact(width)) {
+            to[first..first + width].copy_from_slice(from);
+        }
+    }
+    Ok(root)
 }
 
 #[cfg(test)]
@@ -169,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn large_matrices_are_factored_by_blocks_and_keep_their_upper_triangle() {
+    fn large_matrices_are_factored_and_inverted_by_blocks_and_keep_their_upper_triangle() {
         let run = Run::new().with_seed(2);
         let mut rng = run.rng(0);
         for n in [31, 64, 65, 173] {
@@ -185,6 +177,13 @@ mod tests {
                     let product = dot(&l[i * n..=i * n + i.min(j)], &l[j * n..=j * n + i.min(j)]);
                     assert!((product - a[i * n + j]).abs() < 1e-12, "{n}: {i}, {j}");
                     assert!(j <= i || l[i * n + j] == a[i * n + j], "{n}: {i}, {j}");
+                }
+            }
+            let inverse = inverse(&l, n, &run).expect("not cancelled");
+            for i in 0..n {
+                for j in 0..n {
+                    let product = dot(&inverse[i * n..(i + 1) * n], &a[j * n..(j + 1) * n]);
+                    assert!((product - f64::from(u8::from(i == j))).abs() < 1e-11, "{n}: {i}, {j}");
                 }
             }
         }

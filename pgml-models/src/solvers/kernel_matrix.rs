@@ -53,7 +53,10 @@ pub fn symmetric(
 }
 
 /// Copies the lower triangle to the upper one, block by block.
-fn mirror(matrix: &mut [f64], n: usize, run: &Run) -> Result<()> {
+///
+/// # Errors
+/// When the run was cancelled.
+pub fn mirror(matrix: &mut [f64], n: usize, run: &Run) -> Result<()> {
     const BLOCK: usize = 32;
     for first in (0..n).step_by(BLOCK) {
         run.check()?;

@@ -60,4 +60,5 @@ pub mod spanning_tree;
 pub mod sparse;
 pub mod svd;
 pub mod symmetric_eigen;
+pub mod triangular;
 pub mod union_find;
