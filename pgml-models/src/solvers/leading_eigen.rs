@@ -7,6 +7,7 @@ use super::kernels::{axpy, dot, norm};
 use super::normal;
 use super::product::{Panels, packed_product, product, product_transposed};
 use super::symmetric_eigen::{Eigen, symmetric_eigen};
+use super::triangular::{backward_block, forward_block};
 
 /// Vectors multiplied at once: one panel of the product, for which the matrix is read from memory once. Eigenvalues
 /// that are as many times equal are found at once.
@@ -37,6 +38,30 @@ impl Symmetric for Dense<'_> {
     fn times(&self, vectors: &[f64], run: &Run) -> Result<Vec<f64>> {
         let products = packed_product(self.0, &Panels::pack_transposed(vectors, self.1), self.1, run)?;
         Ok(transposed(&products, self.1, vectors.len() / self.1))
+    }
+}
+
+/// The inverse of a positive definite matrix, by its factor `L Lᵀ`: its leading eigenvectors are those of the smallest
+/// eigenvalues, far apart from each other even where those are close together.
+#[derive(Debug, Clone, Copy)]
+pub struct Inverse<'a> {
+    /// `L`, row-major; what lies above the diagonal is not read.
+    pub lower: &'a [f64],
+    /// Rows and columns.
+    pub n: usize,
+}
+
+impl Symmetric for Inverse<'_> {
+    fn n(&self) -> usize {
+        self.n
+    }
+
+    fn times(&self, vectors: &[f64], run: &Run) -> Result<Vec<f64>> {
+        let width = vectors.len() / self.n;
+        let mut columns = transposed(vectors, width, self.n);
+        forward_block(self.lower, self.n, &mut columns, width, run)?;
+        backward_block(self.lower, self.n, &mut columns, width, run)?;
+        Ok(transposed(&columns, self.n, width))
     }
 }
 

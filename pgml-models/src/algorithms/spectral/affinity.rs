@@ -3,15 +3,18 @@
 use pgml_core::{Dataset, MatrixRef, Result, Run, bail};
 
 use crate::projection::fix_sign;
+use crate::solvers::cholesky::factor;
 use crate::solvers::kernel_basis::{KernelBasis, PairKernel};
 use crate::solvers::kernels::sum;
-use crate::solvers::leading_eigen::{Dense, Symmetric, leading_eigen};
+use crate::solvers::leading_eigen::{Inverse, Symmetric, leading_eigen};
 use crate::solvers::neighbours::{Metric, Neighbour, Neighbours};
 use crate::solvers::sparse::Sparse;
 use crate::solvers::symmetric_eigen::Eigen;
 
 /// Eigenvectors are accurate to it.
 const TOLERANCE: f64 = 1e-10;
+/// How far beyond the largest eigenvalue the likeness is inverted.
+const BEYOND: f64 = 1e-3;
 
 /// Places of rows, `n × k`, that are alike by `exp(−γ distance²)`.
 pub fn by_distance(data: &Dataset, gamma: f64, k: usize, run: &Run) -> Result<Vec<f64>> {
@@ -26,11 +29,17 @@ pub fn by_distance(data: &Dataset, gamma: f64, k: usize, run: &Run) -> Result<Ve
         run.check()?;
         degrees.push(root_degree(sum(row)));
     }
-    for (row, own) in matrix.chunks_exact_mut(n).zip(&degrees) {
+    // Rows in groups that hardly touch have many eigenvalues next to the largest, 1: inverting what is left of a little
+    // more than 1 spreads them.
+    for (i, (row, own)) in matrix.chunks_exact_mut(n).zip(&degrees).enumerate() {
         run.check()?;
-        row.iter_mut().zip(&degrees).for_each(|(cell, other)| *cell /= own * other);
+        row.iter_mut().zip(&degrees).for_each(|(cell, other)| *cell /= -own * other);
+        row[i] += 1.0 + BEYOND;
     }
-    places(&Dense(&matrix, n), &degrees, k, run)
+    if !factor(&mut matrix, n, run)? {
+        bail!(InvalidData, "the likeness of rows overflows: features are too large, scale them in preprocess");
+    }
+    places(&Inverse { lower: &matrix, n }, &degrees, k, run)
 }
 
 /// Places of rows, `n × k`, that are alike if one is among the `n_neighbours` nearest of the other, itself included.
@@ -71,7 +80,8 @@ fn root_degree(degree: f64) -> f64 {
     if degree > 0.0 { degree.sqrt() } else { 1.0 }
 }
 
-/// The smallest eigenvectors of the Laplacian are the largest of the normalised likeness.
+/// The smallest eigenvectors of the Laplacian are the largest of the normalised likeness, and of the inverse of what it
+/// lacks to the identity.
 fn places(likeness: &impl Symmetric, degrees: &[f64], k: usize, run: &Run) -> Result<Vec<f64>> {
     let n = degrees.len();
     let Eigen { mut vectors, .. } = leading_eigen(likeness, k, TOLERANCE, run)?;
