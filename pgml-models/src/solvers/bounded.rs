@@ -9,6 +9,8 @@ pub type Value = Option<(f64, Vec<f64>)>;
 
 /// Decrease of the value, relative to it, below which it is rounding.
 const NOISE: f64 = 1e-14;
+/// Difference of two values, relative to them, that rounding may make.
+const ROUNDING: f64 = 1e-12;
 
 /// The best point found from `start` on and its value, where every variable stays within its bounds; `None` when there is no
 /// value at the start. It ends when no free slope exceeds `tol`, or nothing better is found.
@@ -37,7 +39,7 @@ pub fn minimise(
             (at[j] <= low && gradient[j] > 0.0) || (at[j] >= high && gradient[j] < 0.0)
         };
         let free: Vec<bool> = (0..n).map(|j| !held(j)).collect();
-        let steepest = (0..n).filter(|j| free[*j]).fold(0.0_f64, |most, j| most.max(gradient[j].abs()));
+        let steepest = steepness(&gradient, &free);
         if steepest <= tol {
             break;
         }
@@ -58,16 +60,22 @@ pub fn minimise(
         for _ in 0..40 {
             let next = inside(at.iter().zip(&direction).map(|(x, d)| x + step * d).collect());
             let slope: f64 = next.iter().zip(&at).zip(&gradient).map(|((a, b), g)| (a - b) * g).sum();
-            if let Some((next_value, next_gradient)) = evaluate(&next)?
-                && next_value <= value + 1e-4 * slope
-                && next_value < value
-            {
-                found = Some((next, next_value, next_gradient));
+            if let Some((next_value, next_gradient)) = evaluate(&next)? {
+                let is_lower = next_value <= value + 1e-4 * slope && next_value < value;
+                // Where values differ by their rounding, slopes tell which point is nearer to the minimum.
+                let is_flatter = (next_value - value).abs() <= ROUNDING * value.abs()
+                    && steepness(&next_gradient, &free) < 0.5 * steepest;
+                if is_lower || is_flatter {
+                    found = Some((next, next_value, next_gradient, is_flatter));
+                    break;
+                }
+            }
+            if slope.abs() <= NOISE * value.abs() {
                 break;
             }
             step *= 0.5;
         }
-        let Some((next, next_value, next_gradient)) = found else {
+        let Some((next, next_value, next_gradient, is_flatter)) = found else {
             if fresh {
                 break;
             }
@@ -80,11 +88,16 @@ pub fn minimise(
         fresh = false;
         let gain = value - next_value;
         (at, value, gradient) = (next, next_value, next_gradient);
-        if gain <= NOISE * value.abs() {
+        if gain <= NOISE * value.abs() && !is_flatter {
             break;
         }
     }
     Ok(Some((at, value)))
+}
+
+/// The largest slope along a variable that is free.
+fn steepness(gradient: &[f64], free: &[bool]) -> f64 {
+    gradient.iter().zip(free).filter(|(_, free)| **free).fold(0.0, |most, (g, _)| most.max(g.abs()))
 }
 
 fn identity(n: usize) -> Vec<f64> {
