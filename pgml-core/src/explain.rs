@@ -205,7 +205,7 @@ pub fn importance(predictor: &Predictor) -> Result<Vec<(String, f64)>> {
     let Some(explainer) = predictor.model().explainer() else {
         let message = format!("{} does not tell how important features are", predictor.algorithm());
         return Err(Error::new(ErrorKind::NotSupported, message)
-            .with_hint("pgml.explain(project, row) tells what each feature adds to one prediction"));
+            .with_hint("pgml.feature_importance(project, relation) tells it by shuffling the columns of a relation"));
     };
     let shares = explainer.importance(&predictor.feature_deviations())?;
     let mut named: Vec<(String, f64)> = predictor.feature_names().into_iter().zip(shares).collect();

@@ -23,6 +23,7 @@ pub mod matrix;
 pub mod metrics;
 mod parallel;
 pub mod parts;
+pub mod permutation;
 mod plan;
 pub mod predictor;
 mod prepare;

@@ -38,6 +38,15 @@ COMMENT ON FUNCTION pgml.evaluate IS
 
 The relation has the columns that the model was trained on, the label among them.';
 
+CREATE FUNCTION pgml.feature_importance(project_name text, relation_name text)
+RETURNS TABLE (feature text, importance double precision)
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'importance_by_shuffling_wrapper';
+COMMENT ON FUNCTION pgml.feature_importance(text, text) IS
+'Tells how much a project''s deployed model relies on each column: by how much its metric (r2 or f1) falls on a relation when that column is shuffled.
+
+The relation has the columns that the model was trained on, the label among them. Works with every model; the mean of five shuffles.';
+
 CREATE FUNCTION pgml.confusion_matrix(project_name text, relation_name text)
 RETURNS TABLE (actual text, predicted text, count bigint)
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

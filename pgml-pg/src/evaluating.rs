@@ -5,7 +5,7 @@ use std::rc::Rc;
 use pgml_core::drift::{Drift, drift};
 use pgml_core::evaluation::Evaluation;
 use pgml_core::run::Reservation;
-use pgml_core::{Result, Table};
+use pgml_core::{Result, Table, permutation};
 use pgml_store::catalog;
 
 use crate::cache::{self, Loaded};
@@ -23,6 +23,17 @@ pub fn evaluate(project: &str, relation: &str) -> Result<Evaluation> {
     let labels = labels_of(&model)?;
     let (table, _memory) = read(&model, relation, &labels)?;
     Evaluation::new(&model.predictor, &table, &labels, &interruptible())
+}
+
+/// By how much the deciding metric falls on `relation` when one of its columns is shuffled, the largest first.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn importance_of_columns(project: &str, relation: &str) -> Result<Vec<(String, f64)>> {
+    let model = cache::deployed(project)?;
+    let labels = labels_of(&model)?;
+    let (mut table, _memory) = read(&model, relation, &labels)?;
+    permutation::importance(&model.predictor, &mut table, &labels, &interruptible())
 }
 
 /// How the features of `relation` differ from those of the rows that the project's model was trained on.

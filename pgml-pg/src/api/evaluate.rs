@@ -1,10 +1,10 @@
-//! How a deployed model does on any relation: `pgml.evaluate` and its relatives, and `pgml.drift`.
+//! How a deployed model does on any relation: `pgml.evaluate` and its relatives, what it relies on there, and `pgml.drift`.
 
 use pgml_core::Result;
 use pgrx::prelude::*;
 
 use crate::encoding::TextOut;
-use crate::evaluating::{drift_of, evaluate as evaluation_of};
+use crate::evaluating::{drift_of, evaluate as evaluation_of, importance_of_columns};
 use crate::relation::Relation;
 use crate::report::{Report, SqlResult, sql};
 
@@ -91,6 +91,16 @@ fn drift(project_name: &str, relation_name: &str) -> SqlResult<DriftRows> {
         (TextOut(d.feature), defined(d.psi), defined(d.ks), d.missing_before, d.missing_now, words.into())
     };
     drift_of(project_name, relation_name).map(|drifts| TableIterator::new(drifts.into_iter().map(row))).report()
+}
+
+type ImportanceRows = TableIterator<'static, (name!(feature, TextOut), name!(importance, Option<f64>))>;
+
+#[pg_extern(sql = false)]
+fn importance_by_shuffling(project_name: &str, relation_name: &str) -> SqlResult<ImportanceRows> {
+    let row = |(column, fall): (String, f64)| (TextOut(column), defined(fall));
+    importance_of_columns(project_name, relation_name)
+        .map(|falls| TableIterator::new(falls.into_iter().map(row)))
+        .report()
 }
 
 /// The relation that a user names, as SQL writes it under any search path.
