@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pgml_core::Hyperparams;
 use pgml_core::text::GenerateArgs;
 use pgml_models::generation::{
-    Branch, Completion, Generation, GenerationSettings, Prompt, Release, TextDecoder, Texts, Wanted,
+    Branch, Completion, FinishReason, Generation, GenerationSettings, Prompt, Release, TextDecoder, Texts, Wanted,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -106,4 +106,25 @@ fn every_setting_gives_transformers_branches_scores_and_texts() {
         }
     }
     assert!(cases.len() > 40);
+}
+
+#[test]
+fn a_stop_string_of_openais_ends_the_same_tokens_and_is_cut_off_their_text() {
+    let Goldens { rows, mut cases } = goldens();
+    let mut cut = 0;
+    for case in &mut cases {
+        let Some(Value::String(stop)) = case.settings.remove("stop_strings") else { continue };
+        case.settings.insert("stop".to_owned(), stop.as_str().into());
+        let completions = replay(case, &rows, &stop);
+        for (i, completion) in completions.iter().enumerate() {
+            assert_eq!(completion.tokens, case.sequences[i], "{stop}");
+            let whole = &case.texts.as_ref().expect("texts")[i];
+            let stopped = completion.finished == FinishReason::Stop;
+            // The text lacks the names of tokens that are no text, of which the stop string may have a part.
+            let shown = (0..=stop.len()).rev().find(|n| stopped && whole.ends_with(&stop[..*n])).unwrap_or(0);
+            assert_eq!(completion.text.as_deref(), Some(&whole[..whole.len() - shown]), "{stop}");
+            cut += usize::from(shown > 0);
+        }
+    }
+    assert!(cut > 1);
 }

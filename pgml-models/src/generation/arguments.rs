@@ -83,6 +83,11 @@ pub(super) fn bad_words(args: &GenerateArgs, tokenizer: Option<&Tokenizer>) -> R
     Ok(runs)
 }
 
+/// A number within single precision.
+fn single(given: &Value) -> Option<f32> {
+    given.as_f64().map(|x| x as f32).filter(|x| x.is_finite())
+}
+
 /// Runs of tokens and what is added to their last one's logit.
 pub(super) fn biases(args: &GenerateArgs) -> Result<Vec<(Vec<u32>, f32)>> {
     let wanted = "a list of pairs of a list of tokens and a number, as in [[[5], -1.5], [[7, 8], 2.0]]";
@@ -93,10 +98,10 @@ pub(super) fn biases(args: &GenerateArgs) -> Result<Vec<(Vec<u32>, f32)>> {
         Value::Array(list) => {
             for pair in list {
                 let (run, bias) = match pair.as_array().map(Vec::as_slice) {
-                    Some([run @ Value::Array(_), bias]) => (tokens("sequence_bias", run)?, bias.as_f64()),
+                    Some([run @ Value::Array(_), bias]) => (tokens("sequence_bias", run)?, bias),
                     _ => return Err(refuse()),
                 };
-                biases.push((run, bias.ok_or_else(refuse)? as f32));
+                biases.push((run, single(bias).ok_or_else(refuse)?));
             }
         }
         _ => return Err(refuse()),
@@ -117,7 +122,7 @@ fn logit_bias(given: &Value) -> Result<Vec<(Vec<u32>, f32)>> {
             .iter()
             .map(|(token, bias)| {
                 let token: u32 = token.parse().map_err(|_| refuse())?;
-                Ok((vec![token], bias.as_f64().ok_or_else(refuse)? as f32))
+                Ok((vec![token], single(bias).ok_or_else(refuse)?))
             })
             .collect(),
         _ => Err(refuse()),

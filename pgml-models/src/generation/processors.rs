@@ -80,7 +80,8 @@ impl Processors {
             before.push(Box::new(bias::bad_words(&s.bad_words_ids, &s.eos_token_id)));
         }
         // `min_new_tokens` goes before `min_length`, as in transformers.
-        let min_length = if s.min_new_tokens > 0 { inputs.prompt + s.min_new_tokens } else { s.min_length };
+        let min_length =
+            if s.min_new_tokens > 0 { inputs.prompt.saturating_add(s.min_new_tokens) } else { s.min_length };
         if min_length > 0 {
             before.push(Box::new(lengths::MinLength { min_length, eos: s.eos_token_id.clone() }));
         }
@@ -95,7 +96,7 @@ impl Processors {
             after.push(Box::new(validity::RemoveInvalid));
         }
         if let Some((start, factor)) = s.exponential_decay_length_penalty {
-            let (start, eos) = (start + inputs.prompt, s.eos_token_id.clone());
+            let (start, eos) = (inputs.prompt.saturating_add(start), s.eos_token_id.clone());
             after.push(Box::new(lengths::ExponentialDecay { start, factor, eos }));
         }
         if !s.suppress_tokens.is_empty() {

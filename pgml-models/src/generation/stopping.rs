@@ -15,7 +15,7 @@ pub(super) struct StopStrings {
 impl StopStrings {
     pub fn new(strings: &[StopString]) -> Self {
         let longest = strings.iter().map(|stop| stop.text.len()).max().unwrap_or(0);
-        Self { strings: strings.to_vec(), longest }
+        Self { strings: strings.iter().filter(|stop| !stop.text.is_empty()).cloned().collect(), longest }
     }
 
     /// Bytes of the longest.
@@ -96,8 +96,9 @@ impl Watch {
     /// Hands out the text up to `end`, without what is not shown.
     fn release(&mut self, end: usize, out: &mut String) {
         for hidden in &self.hidden {
-            if hidden.start >= self.released && hidden.start < end {
-                out.push_str(&self.tail[self.released..hidden.start]);
+            // The last release may have ended within it.
+            if hidden.end > self.released && hidden.start < end {
+                out.push_str(&self.tail[self.released..hidden.start.max(self.released)]);
                 self.released = hidden.end.min(end);
             }
         }
@@ -174,6 +175,8 @@ mod tests {
         let stops = stops(&[], &["<|end|>"]);
         assert_eq!(watch(&stops, "", &["a <", "<|end|>"]), (vec!["a ".to_owned(), "<".to_owned()], true));
         assert_eq!(watch(&stops, "", &["a", "<|x|>", "b"]).0.concat(), "ab");
+        let held = self::stops(&[], &[">x1"]);
+        assert_eq!(watch(&held, "", &["a", "<|x|>", "b"]).0.concat(), "ab", "a part of the name is held back");
     }
 
     #[test]

@@ -226,3 +226,66 @@ fn drawn_tokens_follow_the_models_distribution() {
     // The 99.9th percentile with 11 degrees of freedom.
     assert!(chi_squared < 31.3, "{chi_squared}");
 }
+
+#[test]
+fn no_settings_and_no_logits_make_it_panic() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut finished = 0;
+    for round in 0..4000 {
+        let small = |rng: &mut fastrand::Rng| if rng.bool() { 0 } else { rng.usize(0..6) };
+        let unit = |rng: &mut fastrand::Rng| if rng.bool() { 1.0 } else { rng.f64() };
+        let tokens = |rng: &mut fastrand::Rng| (0..small(rng)).map(|_| rng.u32(0..14)).collect::<Vec<u32>>();
+        let settings = GenerationSettings {
+            max_new_tokens: rng.bool().then(|| rng.usize(0..9)),
+            max_length: rng.bool().then(|| rng.usize(0..9)),
+            context: rng.bool().then(|| rng.usize(0..12)),
+            min_length: small(&mut rng),
+            min_new_tokens: if round % 50 == 0 { usize::MAX } else { small(&mut rng) },
+            do_sample: rng.bool(),
+            temperature: [1.0, 1e-44, 0.5, 1e30][rng.usize(0..4)],
+            top_k: small(&mut rng),
+            top_p: unit(&mut rng),
+            min_p: rng.bool().then(|| unit(&mut rng)),
+            typical_p: unit(&mut rng),
+            epsilon_cutoff: 1.0 - unit(&mut rng),
+            eta_cutoff: 1.0 - unit(&mut rng),
+            top_h: rng.bool().then(|| unit(&mut rng)),
+            repetition_penalty: [1.0, 1e-300, 1.5][rng.usize(0..3)],
+            presence_penalty: rng.f32(),
+            no_repeat_ngram_size: small(&mut rng),
+            encoder_no_repeat_ngram_size: small(&mut rng),
+            suppress_tokens: tokens(&mut rng),
+            bad_words_ids: vec![tokens(&mut rng); small(&mut rng)],
+            sequence_bias: vec![(tokens(&mut rng), f32::MAX); small(&mut rng)],
+            forced_eos_token_id: tokens(&mut rng),
+            exponential_decay_length_penalty: rng.bool().then(|| (small(&mut rng), 1e300)),
+            remove_invalid_values: rng.bool(),
+            renormalize_logits: rng.bool(),
+            num_beams: rng.usize(0..5),
+            early_stopping: [EarlyStopping::Yes, EarlyStopping::No, EarlyStopping::Never][rng.usize(0..3)],
+            length_penalty: [1.0, -500.0, 500.0, 0.0][rng.usize(0..4)],
+            num_return_sequences: rng.usize(0..4),
+            best_of: rng.usize(0..4),
+            eos_token_id: tokens(&mut rng),
+            ..GenerationSettings::default()
+        };
+        let prompt = tokens(&mut rng);
+        let Ok(mut generation) = Generation::start(&Prompt::of(&prompt), &settings, None, None, round) else {
+            continue;
+        };
+        let strange = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0];
+        for _ in 0..40 {
+            let rows = match generation.wanted() {
+                Wanted::Prompt(_) => 1,
+                Wanted::Next(branches) => branches.len(),
+            };
+            let number = |_| if rng.u8(0..60) == 0 { strange[rng.usize(0..6)] } else { rng.f32() * 9.0 - 4.0 };
+            let mut logits: Vec<f32> = (0..rows * VOCABULARY).map(number).collect();
+            if generation.is_done() || generation.advance(&mut logits).is_err() {
+                break;
+            }
+        }
+        finished += usize::from(generation.finish().is_ok());
+    }
+    assert!(finished > 200, "{finished}");
+}

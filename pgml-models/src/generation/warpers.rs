@@ -41,7 +41,8 @@ impl Warpers {
     /// Makes `candidates` those of a row of scores, which is divided by the temperature.
     pub fn apply(&self, team: &Team, row: &mut [f32], candidates: &mut Candidates) {
         if self.temperature != 1.0 {
-            row.iter_mut().for_each(|x| *x /= self.temperature);
+            // Near zero a temperature would make scores infinite.
+            row.iter_mut().for_each(|x| *x = (*x / self.temperature).min(f32::MAX));
         }
         match self.top_h {
             Some(top_h) => {

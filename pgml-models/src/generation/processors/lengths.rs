@@ -33,7 +33,8 @@ impl Processor for ExponentialDecay {
         for token in &self.eos {
             // An end that is not possible stays so.
             if let Some(score) = scores.get_mut(*token as usize).filter(|score| score.is_finite()) {
-                *score += score.abs() * growth;
+                // The factor's powers may be infinite; scores stay finite.
+                *score = (*score + score.abs() * growth).min(f32::MAX);
             }
         }
     }
