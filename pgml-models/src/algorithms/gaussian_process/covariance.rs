@@ -155,11 +155,13 @@ impl Covariance {
                 squares(at.packets, at.row, out);
                 for (i, x) in out.iter_mut().enumerate() {
                     let square = *x / (length * length);
-                    let base = 1.0 + square / (2.0 * alpha);
-                    *x = base.powf(-alpha);
+                    // A large exponent of a number near 1 would multiply its rounding.
+                    let part = square / (2.0 * alpha);
+                    let (base, logarithm) = (1.0 + part, part.ln_1p());
+                    *x = (-alpha * logarithm).exp();
                     if let Some(slopes) = slopes.as_deref_mut() {
                         slopes[*h][i] = square * *x / base;
-                        slopes[h + 1][i] = *x * (square / (2.0 * base) - alpha * base.ln());
+                        slopes[h + 1][i] = *x * (square / (2.0 * base) - alpha * logarithm);
                     }
                 }
             }
