@@ -157,7 +157,8 @@ mod tests {
         ] {
             let error = TransformModel::read(&task).and_then(|t| t.resolve()).expect_err("refused");
             assert_eq!(error.kind(), ErrorKind::InvalidParameter);
-            let said = format!("{} {}", error.message(), error.hint().unwrap_or_default());
+            let more = [error.detail(), error.hint()].map(Option::unwrap_or_default);
+            let said = format!("{} {}", error.message(), more.join(" "));
             assert!(said.contains(word), "{said}");
         }
     }

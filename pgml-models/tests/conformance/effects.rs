@@ -82,7 +82,7 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("gaussian_mixture", "weights_init", json!({"n_components": 2}), json!([0.9, 0.1])),
         ("gaussian_process", "kernel", json!({}), json!("rbf(2) + white(1)")),
         ("gaussian_process", "max_iter_predict", json!({}), json!(1)),
-        ("gaussian_process", "n_restarts_optimizer", json!({"kernel": "rbf(0.00002) + white(1)"}), json!(1)),
+        ("gaussian_process", "n_restarts_optimizer", json!({"kernel": "rbf(0.00002) + white(1)"}), json!(10)),
         ("gaussian_process", "n_restarts_optimizer", json!({"kernel": "rbf(0.00002)"}), json!(1)),
         ("gaussian_process", "optimizer", json!({"kernel": "constant(1) * rbf(1)"}), json!(null)),
         ("gradient_boosting_trees", "alpha", json!({"loss": "quantile"}), json!(0.5)),
