@@ -60,3 +60,10 @@ SELECT DISTINCT ON (species) petal_length, petal_width, species,
        pgml.predict_label('Flowers', flowers) AS predicted,
        pgml.predict_proba('Flowers', flowers) AS probabilities
 FROM flowers;
+
+-- Text grows, a row for each piece as soon as it is there. This model is tiny and knows ten sentences by heart; any decoder on
+-- the hub does the same, for instance {"task": "text-generation", "model": "HuggingFaceTB/SmolLM2-135M"}.
+SELECT pgml.transform_stream('{"task": "text-generation", "model": "pgml/writer"}'::jsonb,
+                             input => 'Every morning', args => '{"max_new_tokens": 40}') ->> 0 AS "how a text grows";
+SELECT pgml.transform('{"task": "text-generation", "model": "pgml/writer"}'::jsonb,
+                      inputs => ARRAY['The captain', 'In winter'], args => '{"max_new_tokens": 40}') AS "two texts at once";

@@ -74,7 +74,12 @@ impl Transform<'_> {
 
     /// Reads a prompt and lets it grow.
     fn begin(&self, input: &str, connection: &mut Connection) -> Result<Growing, Stop> {
-        let prompt = if self.chat { Prompt::Chat(input.to_owned()) } else { Prompt::Text(input.to_owned()) };
+        let prompt = match self.task {
+            _ if self.chat => Prompt::Chat(input.to_owned()),
+            // A text alone is what a user says.
+            TextTask::Conversational => Prompt::Chat(json!([{"role": "user", "content": input}]).to_string()),
+            TextTask::TextGeneration => Prompt::Text(input.to_owned()),
+        };
         let prepared = guarded(|| self.generator.prepare(&prompt, self.args, self.stream))?;
         if self.stream && self.shows_prompt() {
             self.piece(0, input.to_owned(), connection)?;

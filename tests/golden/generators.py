@@ -47,6 +47,25 @@ GENERATORS = {
     "gpt2": (transformers.GPT2LMHeadModel, transformers.GPT2Config(**GPT2)),
     "writer": (transformers.GPT2LMHeadModel, transformers.GPT2Config(**{**GPT2, "n_embd": 64, "n_positions": 128})),
     "llama": (transformers.LlamaForCausalLM, transformers.LlamaConfig(**LLAMA)),
+    "llama_3": (
+        transformers.LlamaForCausalLM,
+        transformers.LlamaConfig(
+            **LLAMA, head_dim=16,
+            rope_parameters={
+                "rope_type": "llama3", "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 16, "rope_theta": 100.0,
+            },
+        ),
+    ),
+    "qwen2_yarn": (
+        transformers.Qwen2ForCausalLM,
+        transformers.Qwen2Config(
+            **LLAMA,
+            rope_parameters={
+                "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "rope_theta": 100.0,
+            },
+        ),
+    ),
     "mistral": (transformers.MistralForCausalLM, transformers.MistralConfig(**LLAMA, sliding_window=6)),
     "qwen2": (transformers.Qwen2ForCausalLM, transformers.Qwen2Config(**LLAMA, tie_word_embeddings=True)),
     "qwen3": (transformers.Qwen3ForCausalLM, transformers.Qwen3Config(**LLAMA, head_dim=16)),

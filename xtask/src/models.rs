@@ -26,24 +26,44 @@ pub fn cache(user: ServerUser) -> Result<PathBuf> {
     folder()
 }
 
+/// The tiny text generator of the tour, which knows ten sentences by heart.
+pub const WRITER: &str = "pgml/writer";
+
+/// Puts [`WRITER`] into that folder.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn add_writer(user: ServerUser) -> Result<()> {
+    add_generator(WRITER, &generators().join("writer"), user)
+}
+
 /// Puts the tests' own text generators into that folder, as `tests/gpt2` and so on.
 ///
 /// # Errors
 /// When a file cannot be read or written.
 pub fn add_generators(user: ServerUser) -> Result<()> {
-    let goldens = places::repository().join("tests/golden/generators");
-    let entries = fs::read_dir(&goldens).context(|| format!("reading {}", goldens.display()))?;
+    let entries = fs::read_dir(generators()).context(|| format!("reading {}", generators().display()))?;
     for entry in entries {
-        let golden = entry.context(|| format!("reading {}", goldens.display()))?.path();
-        let Some(name) = golden.file_name().and_then(|name| name.to_str()).filter(|_| golden.is_dir()) else {
-            continue;
-        };
-        let snapshot = repository(&format!("tests/{name}"), user)?.join(COMMIT);
-        create_public(&snapshot)?;
-        for file in [golden.join("config.json"), golden.join("model.safetensors"), goldens.join("tokenizer.json")] {
-            let bytes = fs::read(&file).context(|| format!("reading {}", file.display()))?;
-            write_if_changed(&snapshot.join(file.file_name().unwrap_or_default()), &bytes, 0o644)?;
+        let golden = entry.context(|| format!("reading {}", generators().display()))?.path();
+        if let Some(name) = golden.file_name().and_then(|name| name.to_str()).filter(|_| golden.is_dir()) {
+            add_generator(&format!("tests/{name}"), &golden, user)?;
         }
+    }
+    Ok(())
+}
+
+/// Tiny checkpoints that share a tokenizer.
+fn generators() -> PathBuf {
+    places::repository().join("tests/golden/generators")
+}
+
+fn add_generator(name: &str, golden: &Path, user: ServerUser) -> Result<()> {
+    let snapshot = repository(name, user)?.join(COMMIT);
+    create_public(&snapshot)?;
+    let files = [golden.join("config.json"), golden.join("model.safetensors"), generators().join("tokenizer.json")];
+    for file in files {
+        let bytes = fs::read(&file).context(|| format!("reading {}", file.display()))?;
+        write_if_changed(&snapshot.join(file.file_name().unwrap_or_default()), &bytes, 0o644)?;
     }
     Ok(())
 }

@@ -28,6 +28,21 @@ impl Rope {
         self
     }
 
+    /// The same with the `i`th angle per position replaced by what `change` makes of it.
+    #[must_use]
+    pub fn changed(mut self, change: impl Fn(usize, f64) -> f64) -> Self {
+        for (i, frequency) in self.frequencies.iter_mut().enumerate() {
+            *frequency = change(i, f64::from(*frequency)) as f32;
+        }
+        self
+    }
+
+    /// The same with cosines and sines multiplied by `factor`.
+    #[must_use]
+    pub fn stretched(self, factor: f64) -> Self {
+        Self { factor: factor as f32, ..self }
+    }
+
     /// Turns the first `n_heads` heads of each row, each by its token's position in its sequence.
     ///
     /// # Shapes

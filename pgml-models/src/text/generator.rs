@@ -1,7 +1,8 @@
 //! Checkpoints that continue texts.
 
+use std::borrow::Cow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pgml_core::text::{GenerateArgs, GenerationBatch, ModelSpec, Prepared, Prompt, TextGenerator};
 use pgml_core::{Error, ErrorKind, Result, Run, bail};
@@ -12,7 +13,9 @@ use super::tokenizer::Tokenizer;
 use super::{read_json, read_json_if_there};
 use crate::checkpoint::Checkpoint;
 use crate::device::{Placement, Share};
-use crate::generation::{self, Generation, GenerationSettings, Release, TextDecoder, Texts};
+use crate::generation::{
+    self, Chats, Constraint, Generation, GenerationSettings, Release, ResponseFormat, TextDecoder, Texts, Vocabulary,
+};
 use crate::nn::Source;
 use crate::transformers::{CausalLm, causal};
 
@@ -24,6 +27,9 @@ pub(super) struct Inner {
     pub(super) model: CausalLm,
     tokenizer: Arc<tokenizers::Tokenizer>,
     decoder: Arc<TextDecoder>,
+    chats: Chats,
+    /// Built when output of a form is first asked for.
+    vocabulary: OnceLock<Result<Vocabulary>>,
     /// What the checkpoint says about generation: `config.json`, then `generation_config.json`.
     defaults: [Map<String, Value>; 2],
     _share: Share,
@@ -60,27 +66,41 @@ impl CausalGenerator {
         let Value::Object(config) = config else { bail!(Corrupted, "config.json of the model is no object") };
         let decoder = Arc::new(TextDecoder::new(Arc::clone(&tokenizer)));
         let defaults = [config, own.unwrap_or_default()];
-        Ok(Self(Arc::new(Inner { model, tokenizer, decoder, defaults, _share: share })))
+        let chats = Chats::read(folder)?;
+        let vocabulary = OnceLock::new();
+        Ok(Self(Arc::new(Inner { model, tokenizer, decoder, chats, vocabulary, defaults, _share: share })))
+    }
+}
+
+impl Inner {
+    /// What holds a text to the form that its settings ask for.
+    fn constraint(&self, settings: &GenerationSettings) -> Result<Option<Box<dyn Constraint>>> {
+        let Some(format) = settings.response_format.as_ref() else { return Ok(None) };
+        let Some(format) = ResponseFormat::parse(format)? else { return Ok(None) };
+        let vocabulary = self.vocabulary.get_or_init(|| Vocabulary::new(&self.tokenizer, self.model.vocabulary()));
+        vocabulary.as_ref().map_err(Clone::clone)?.constraint(&format, &settings.eos_token_id).map(Some)
     }
 }
 
 impl TextGenerator for CausalGenerator {
     fn prepare(&self, prompt: &Prompt, args: &GenerateArgs, stream: bool) -> Result<Prepared> {
         let inner = &self.0;
-        let text = match prompt {
-            Prompt::Text(text) => text,
-            Prompt::Chat(_) => bail!(NotSupported, "conversations need a chat template, which is not supported yet"),
+        // Templates write special tokens themselves.
+        let (text, add_special) = match prompt {
+            Prompt::Text(text) => (Cow::Borrowed(text), true),
+            Prompt::Chat(messages) => (Cow::Owned(inner.chats.prompt(messages, args)?), false),
         };
         let [config, own] = &inner.defaults;
         let mut settings = GenerationSettings::resolve(&[config, own], args, Some(&inner.tokenizer))?;
         settings.context = inner.model.max_tokens();
         let encoding = inner
             .tokenizer
-            .encode_fast(text.as_str(), true)
+            .encode_fast(text.as_str(), add_special)
             .map_err(|e| Error::new(ErrorKind::InvalidData, format!("the tokenizer refuses the prompt: {e}")))?;
         let texts = Texts { decoder: Arc::clone(&inner.decoder), release: Release::Tokens };
         let prompt = generation::Prompt::of(encoding.get_ids());
-        let generation = Generation::start(&prompt, &settings, Some(texts), None, fastrand::u64(..))?;
+        let generation =
+            Generation::start(&prompt, &settings, Some(texts), inner.constraint(&settings)?, fastrand::u64(..))?;
         Ok(Prepared(Box::new(Request { generation, stream })))
     }
 

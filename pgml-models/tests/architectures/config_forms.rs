@@ -106,7 +106,7 @@ fn the_goldens_notice_every_field_that_changes_a_number() {
 
 #[test]
 fn values_that_would_compute_something_else_are_refused_by_name() {
-    let yarn = json!({"rope_parameters": null, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}});
+    let longrope = json!({"rope_parameters": null, "rope_scaling": {"rope_type": "longrope", "factor": 4.0}});
     for (name, changes, field) in [
         ("bert", json!({"position_embedding_type": "relative_key"}), "position_embedding_type \"relative_key\""),
         ("bert", json!({"hidden_act": "mish"}), "mish"),
@@ -118,7 +118,7 @@ fn values_that_would_compute_something_else_are_refused_by_name() {
         ("gte_original", json!({"rope_scaling": {"type": "dynamic", "factor": 2.0}}), "\"dynamic\""),
         ("deberta_v2_plain", json!({"norm_rel_ebd": "batch_norm"}), "norm_rel_ebd \"batch_norm\""),
         ("deberta_v2_conv", json!({"conv_groups": 2}), "conv_groups 2"),
-        ("qwen3", yarn, "\"yarn\""),
+        ("qwen3", longrope, "\"longrope\""),
         ("qwen3", json!({"layer_types": ["linear_attention", "full_attention"]}), "linear_attention"),
         ("gemma3", json!({"attn_logit_softcapping": 50.0}), "attn_logit_softcapping 50.0"),
         ("t5", json!({"feed_forward_proj": "maxout"}), "maxout"),

@@ -6,6 +6,7 @@ use crate::args::Args;
 use crate::commands::steps;
 use crate::error::{Context, Result};
 use crate::installation::PgVersion;
+use crate::models;
 use crate::places;
 use crate::private_server::{DATABASE, PrivateServer};
 use crate::step::step;
@@ -17,6 +18,7 @@ pub fn demo(args: &mut Args) -> Result<()> {
     args.finish()?;
     steps::libraries()?;
     let server = PrivateServer::up(version, None, None)?;
+    models::add_writer(server.cluster.user)?;
     show(&server, "docs/tour.sql")?;
     if server.cluster.installation.has_pgvector() {
         show(&server, "docs/search.sql")?;
