@@ -3,6 +3,7 @@
 //! It speaks [`pgml_core::frames`] on a Unix socket: one thread per connection reads texts, tokenises them and writes
 //! results in order; one thread per device computes batches of the texts of all connections.
 
+mod answer;
 mod connection;
 mod generating;
 mod guard;

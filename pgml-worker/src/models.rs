@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pgml_core::frames::Settings;
-use pgml_core::text::{Embedder, ModelSpec, Reranker, TextGenerator};
+use pgml_core::text::{Embedder, ModelSpec, Reranker, TextGenerator, TextPipeline, TextTask};
 use pgml_core::{Result, Run};
 
 /// What a model is loaded for.
@@ -16,6 +16,8 @@ pub enum Purpose {
     Rank,
     /// Texts to longer texts.
     Generate,
+    /// Texts to what a task makes of them.
+    Answer(TextTask),
 }
 
 impl Purpose {
@@ -26,6 +28,7 @@ impl Purpose {
             Self::Embed => "embed",
             Self::Rank => "rank",
             Self::Generate => "generate",
+            Self::Answer(task) => task.name(),
         }
     }
 }
@@ -48,6 +51,8 @@ pub enum Loaded {
     Reranker(Arc<dyn Reranker>),
     /// For [`Purpose::Generate`].
     Generator(Arc<dyn TextGenerator>),
+    /// For [`Purpose::Answer`].
+    Pipeline(Arc<dyn TextPipeline>),
 }
 
 /// How the files of a model may be had.

@@ -13,9 +13,11 @@ use std::time::Duration;
 use pgml_core::frames::Settings;
 use pgml_core::text::{
     EmbedArgs, Embedder, Event, Finish, GenerateArgs, Generated, GenerationBatch, ModelSpec, Prepared, Prompt,
-    RankArgs, Reranker, TextGenerator, Tokens,
+    Question, RankArgs, Reranker, TextGenerator, TextPipeline, Tokens,
 };
 use pgml_core::{Result, Run, bail};
+
+use serde_json::{Map, Value, json};
 
 use crate::models::{Access, Found, Loaded, Models, Purpose};
 
@@ -82,6 +84,7 @@ impl Models for Scripted {
             Purpose::Embed => Loaded::Embedder(Arc::new(script)),
             Purpose::Rank => Loaded::Reranker(Arc::new(script)),
             Purpose::Generate => Loaded::Generator(Arc::new(script)),
+            Purpose::Answer(_) => Loaded::Pipeline(Arc::new(script)),
         })
     }
 }
@@ -140,6 +143,19 @@ impl Reranker for Script {
 
     fn score_tokens(&self, batch: &[&Tokens], _: &RankArgs, run: &Run) -> Result<Vec<f64>> {
         Ok(self.compute(batch, run)?.into_iter().map(|vector| f64::from(vector[0])).collect())
+    }
+}
+
+impl TextPipeline for Script {
+    fn ask(&self, input: &str, _: &Map<String, Value>) -> Result<Question> {
+        // Two sequences, so that an answer is made of several.
+        let sequences = vec![self.read(input), self.read("x")];
+        let answer = |outputs: Vec<Vec<f32>>| Ok(json!({"label": outputs[0][0], "score": outputs[1][0]}));
+        Ok(Question { sequences, answer: Box::new(answer) })
+    }
+
+    fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {
+        Script::compute(self, batch, run)
     }
 }
 

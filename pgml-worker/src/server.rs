@@ -13,6 +13,7 @@ use pgml_core::text::{EmbedArgs, GenerateArgs, ModelSpec, RankArgs, TextGenerato
 use pgml_core::{Error, ErrorKind, Hyperparams, Result};
 use serde_json::{Map, Value};
 
+use crate::answer::answers;
 use crate::connection::{Connection, Stop};
 use crate::generating::Generating;
 use crate::job::{Job, Stream};
@@ -181,18 +182,29 @@ impl Server {
         let start = Instant::now();
         // All of them are here before the first is answered: so a refusal is not mixed up with them.
         let inputs = transform::inputs(total, connection)?;
-        let (task, args) =
-            (TextTask::named(&asked.task)?, GenerateArgs::from_json("transform", &object(&asked.args)?)?);
+        let (task, args) = (TextTask::named(&asked.task)?, object(&asked.args)?);
+        task.check(&args)?;
         let access = Access { token: asked.token.clone(), refresh: false };
-        let wanted =
-            Wanted { spec: &asked.model, purpose: Purpose::Generate, settings: &asked.settings, access: &access };
+        let purpose = if task.generates() { Purpose::Generate } else { Purpose::Answer(task) };
+        let wanted = Wanted { spec: &asked.model, purpose, settings: &asked.settings, access: &access };
         let model = self.registry.get(&wanted, connection)?;
-        let Loaded::Generator(generator) = &model.loaded else { return Err(not_for("generate").into()) };
-        let generating = self.generating(&model, generator, &asked.settings)?;
-        let (chat, stream, connection_number) = (asked.chat, asked.stream, self.next_connection());
-        let transform =
-            Transform { generator, generating, task, args: &args, chat, stream, connection: connection_number };
-        transform.run(inputs, connection)?;
+        match &model.loaded {
+            Loaded::Generator(generator) => {
+                let args = GenerateArgs::from_json("transform", &args)?;
+                let generating = self.generating(&model, generator, &asked.settings)?;
+                let (chat, stream, connection_number) = (asked.chat, asked.stream, self.next_connection());
+                let transform =
+                    Transform { generator, generating, task, args: &args, chat, stream, connection: connection_number };
+                transform.run(inputs, connection)?;
+            }
+            Loaded::Pipeline(pipeline) => {
+                let (kind, statistics) = (Kind::Answer(Arc::clone(pipeline)), Arc::clone(&model.statistics));
+                let work = Work { model: model.id, kind, statistics };
+                let ticket = self.scheduler(model.device())?.enter(work, connection.waker());
+                transform::send(answers(pipeline, &inputs, &args, &ticket, connection)?, connection)?;
+            }
+            Loaded::Embedder(_) | Loaded::Reranker(_) => return Err(not_for(task.name()).into()),
+        }
         model.statistics.call(total, start.elapsed());
         Ok(total)
     }

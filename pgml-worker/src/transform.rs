@@ -69,7 +69,14 @@ impl Transform<'_> {
                 connection.wait(false, None)?;
             }
         }
-        if self.stream { Ok(()) } else { self.answer(results, connection) }
+        if self.stream {
+            return Ok(());
+        }
+        let results: Option<Vec<Value>> = results.into_iter().collect();
+        match results {
+            Some(results) => send(results, connection),
+            None => Err(Error::new(ErrorKind::Internal, "a prompt was not answered").into()),
+        }
     }
 
     /// Reads a prompt and lets it grow.
@@ -78,7 +85,7 @@ impl Transform<'_> {
             _ if self.chat => Prompt::Chat(input.to_owned()),
             // A text alone is what a user says.
             TextTask::Conversational => Prompt::Chat(json!([{"role": "user", "content": input}]).to_string()),
-            TextTask::TextGeneration => Prompt::Text(input.to_owned()),
+            _ => Prompt::Text(input.to_owned()),
         };
         let prepared = guarded(|| self.generator.prepare(&prompt, self.args, self.stream))?;
         if self.stream && self.shows_prompt() {
@@ -107,27 +114,24 @@ impl Transform<'_> {
                 let text = |text: Generated| json!({"generated_text": printable(format!("{before}{}", text.text))});
                 texts.into_iter().map(text).collect::<Vec<_>>().into()
             }
-            TextTask::TextGeneration | TextTask::Conversational => {
-                texts.into_iter().next().map(|text| printable(text.text)).into()
-            }
+            _ => texts.into_iter().next().map(|text| printable(text.text)).into(),
         }
     }
+}
 
-    /// Sends the whole answer, in pieces of moderate size.
-    fn answer(&self, results: Vec<Option<Value>>, connection: &mut Connection) -> Result<(), Stop> {
-        let results: Option<Vec<Value>> = results.into_iter().collect();
-        let Some(results) = results else {
-            return Err(Error::new(ErrorKind::Internal, "a prompt was not answered").into());
-        };
-        let json = Value::from(results).to_string();
-        let mut rest = json.as_str();
-        while !rest.is_empty() {
-            let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
-            connection.send(&Reply::Json(piece.to_owned()))?;
-            rest = more;
-        }
-        Ok(())
+/// Sends the whole answer, in pieces of moderate size.
+///
+/// # Errors
+/// [`Stop::Closed`] when the caller is gone.
+pub fn send(results: Vec<Value>, connection: &mut Connection) -> Result<(), Stop> {
+    let json = Value::from(results).to_string();
+    let mut rest = json.as_str();
+    while !rest.is_empty() {
+        let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
+        connection.send(&Reply::Json(piece.to_owned()))?;
+        rest = more;
     }
+    Ok(())
 }
 
 /// A row of `transform_stream`: what comes next in each text.

@@ -53,6 +53,9 @@ impl Models for Transformers {
             Purpose::Embed => pgml_models::text::load_embedder(&found.folder, spec, run).map(Loaded::Embedder),
             Purpose::Rank => pgml_models::text::load_reranker(&found.folder, spec, run).map(Loaded::Reranker),
             Purpose::Generate => pgml_models::text::load_generator(&found.folder, spec, run).map(Loaded::Generator),
+            Purpose::Answer(task) => {
+                pgml_models::text::load_pipeline(&found.folder, task, spec, run).map(Loaded::Pipeline)
+            }
         }
     }
 }

@@ -37,17 +37,18 @@ pub fn add_writer(user: ServerUser) -> Result<()> {
     add_generator(WRITER, &generators().join("writer"), user)
 }
 
-/// Puts the tests' own text generators into that folder, as `tests/gpt2` and so on.
+/// Puts the tests' own tiny models into that folder: generators as `tests/gpt2` and so on, classifiers as
+/// `tests/classifier-bert` and so on.
 ///
 /// # Errors
 /// When a file cannot be read or written.
-pub fn add_generators(user: ServerUser) -> Result<()> {
-    let entries = fs::read_dir(generators()).context(|| format!("reading {}", generators().display()))?;
-    for entry in entries {
-        let golden = entry.context(|| format!("reading {}", generators().display()))?.path();
-        if let Some(name) = golden.file_name().and_then(|name| name.to_str()).filter(|_| golden.is_dir()) {
-            add_generator(&format!("tests/{name}"), &golden, user)?;
-        }
+pub fn add_tiny(user: ServerUser) -> Result<()> {
+    for (name, golden) in folders(&generators())? {
+        add_generator(&format!("tests/{name}"), &golden, user)?;
+    }
+    for (name, golden) in folders(&places::repository().join("tests/golden/classifiers"))? {
+        let files = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
+        add(&format!("tests/classifier-{name}"), files.map(|file| golden.join(file)), user)?;
     }
     Ok(())
 }
@@ -57,10 +58,27 @@ fn generators() -> PathBuf {
     places::repository().join("tests/golden/generators")
 }
 
+/// The folders in a folder, with their names.
+fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let reading = || format!("reading {}", folder.display());
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(folder).context(reading)? {
+        let path = entry.context(reading)?.path();
+        if let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_dir()) {
+            folders.push((name.to_owned(), path));
+        }
+    }
+    Ok(folders)
+}
+
 fn add_generator(name: &str, golden: &Path, user: ServerUser) -> Result<()> {
+    let files = [golden.join("config.json"), golden.join("model.safetensors"), generators().join("tokenizer.json")];
+    add(name, files, user)
+}
+
+fn add(name: &str, files: impl IntoIterator<Item = PathBuf>, user: ServerUser) -> Result<()> {
     let snapshot = repository(name, user)?.join(COMMIT);
     create_public(&snapshot)?;
-    let files = [golden.join("config.json"), golden.join("model.safetensors"), generators().join("tokenizer.json")];
     for file in files {
         let bytes = fs::read(&file).context(|| format!("reading {}", file.display()))?;
         write_if_changed(&snapshot.join(file.file_name().unwrap_or_default()), &bytes, 0o644)?;

@@ -5,18 +5,22 @@
 
 mod allowed;
 mod batch;
+mod classify;
 mod embed;
 mod generate;
 mod generator;
+mod pipeline;
 mod rank;
 mod spec;
 mod transform;
 
 pub use allowed::check_allowed;
 pub use batch::{Batches, in_batches};
+pub use classify::{ClassifyArgs, ScoreFunction, ZeroShotArgs};
 pub use embed::{EmbedArgs, Embedder, normalize};
 pub use generate::GenerateArgs;
 pub use generator::{Event, Finish, Generated, GenerationBatch, Prepared, Prompt, TextGenerator, generate};
+pub use pipeline::{Question, TextPipeline};
 pub use rank::{RankArgs, Ranked, Reranker, rank_order};
 pub use spec::ModelSpec;
 pub use transform::{TextTask, TransformModel};

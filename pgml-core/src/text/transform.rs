@@ -1,8 +1,8 @@
 //! The tasks of `transform`: their names, and what each answers.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{EmbedArgs, ModelSpec};
+use super::{ClassifyArgs, EmbedArgs, GenerateArgs, ModelSpec, ZeroShotArgs};
 use crate::error::unknown_name;
 use crate::{ErrorKind, Hyperparams, Result, bail, hyperparams};
 
@@ -13,6 +13,10 @@ pub enum TextTask {
     TextGeneration,
     /// Answers the last message of a conversation.
     Conversational,
+    /// Says which label a text has.
+    TextClassification,
+    /// Says which of the caller's labels a text has.
+    ZeroShotClassification,
 }
 
 /// A task's names.
@@ -28,6 +32,8 @@ struct Names {
 static TASKS: &[Names] = &[
     Names { task: TextTask::TextGeneration, name: "text-generation", aliases: &[], default_model: Some("openai-community/gpt2") },
     Names { task: TextTask::Conversational, name: "conversational", aliases: &[], default_model: None },
+    Names { task: TextTask::TextClassification, name: "text-classification", aliases: &["sentiment-analysis"], default_model: Some("distilbert/distilbert-base-uncased-finetuned-sst-2-english") },
+    Names { task: TextTask::ZeroShotClassification, name: "zero-shot-classification", aliases: &[], default_model: None },
 ];
 
 hyperparams! {
@@ -75,6 +81,24 @@ impl TextTask {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.names().name
+    }
+
+    /// Whether it makes texts.
+    #[must_use]
+    pub fn generates(self) -> bool {
+        matches!(self, Self::TextGeneration | Self::Conversational)
+    }
+
+    /// Checks the task's arguments.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidParameter`], listing what is known.
+    pub fn check(self, args: &Map<String, Value>) -> Result<()> {
+        match self {
+            Self::TextGeneration | Self::Conversational => GenerateArgs::from_json("transform", args).map(drop),
+            Self::TextClassification => ClassifyArgs::from_json("transform", args).map(drop),
+            Self::ZeroShotClassification => ZeroShotArgs::from_json("transform", args)?.labels().map(drop),
+        }
     }
 
     /// The model that is used where none is named.

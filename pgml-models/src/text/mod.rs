@@ -1,5 +1,6 @@
 //! Text models as the contracts of `pgml-core` want them, read from folders laid out like Hugging Face snapshots.
 
+mod classifier;
 mod embedder;
 mod generator;
 mod groups;
@@ -7,6 +8,7 @@ mod growing;
 mod modules;
 mod prefixes;
 mod reranker;
+mod sequence_classifier;
 mod teams;
 mod tokenizer;
 
@@ -18,6 +20,7 @@ use pgml_core::text::{Embedder, ModelSpec, Reranker, TextGenerator};
 use pgml_core::{Error, ErrorKind, Result, Run};
 use serde::de::DeserializeOwned;
 
+pub use classifier::{Classifier, ZeroShotClassifier, load_pipeline};
 pub use embedder::SentenceEmbedder;
 pub use generator::CausalGenerator;
 pub use reranker::CrossEncoder;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pgml_core::frames::{LoadedModel, PIECE_BYTES, Reply, Request};
-use pgml_core::text::{EmbedArgs, GenerateArgs, ModelSpec, RankArgs, Ranked, TransformModel, rank_order};
+use pgml_core::text::{EmbedArgs, ModelSpec, RankArgs, Ranked, TransformModel, rank_order};
 use pgml_core::{Error, ErrorKind, Hyperparams, Result, bail};
 use serde_json::{Map, Value};
 
@@ -112,7 +112,10 @@ pub fn transform_stream(
 fn transform_request(task: &Value, args: &Value, inputs: usize, chat: bool, stream: bool) -> Result<Request> {
     let asked = TransformModel::read(task)?;
     let (task, mut model) = asked.resolve()?;
-    GenerateArgs::from_json("transform", object(args)?)?;
+    task.check(object(args)?)?;
+    if stream && !task.generates() {
+        bail!(NotSupported, "the task \"{}\" makes no text to stream; use pgml.transform", task.name());
+    }
     settings::check(&model.name)?;
     transformers::resolve(&mut model)?;
     Ok(Request::Transform {

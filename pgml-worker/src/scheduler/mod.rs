@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use pgml_core::text::{Embedder, RankArgs, Reranker, Tokens};
+use pgml_core::text::{Embedder, RankArgs, Reranker, TextPipeline, Tokens};
 use pgml_core::{Error, ErrorKind, Result, Run};
 
 use crate::connection::Waker;
@@ -21,7 +21,7 @@ use pace::Paces;
 /// What a model makes of one text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Of an embedder.
+    /// Of an embedder, or of a task.
     Vector(Vec<f32>),
     /// Of a reranker.
     Score(f64),
@@ -45,13 +45,15 @@ pub enum Kind {
     Embed(Arc<dyn Embedder>),
     /// Pairs to scores, as the arguments say.
     Rank(Arc<dyn Reranker>, Arc<RankArgs>),
+    /// Sequences of a task to numbers.
+    Answer(Arc<dyn TextPipeline>),
 }
 
 impl Work {
     /// Whether texts of both may share a batch.
     fn joins(&self, other: &Self) -> bool {
         let same_kind = match (&self.kind, &other.kind) {
-            (Kind::Embed(_), Kind::Embed(_)) => true,
+            (Kind::Embed(_), Kind::Embed(_)) | (Kind::Answer(_), Kind::Answer(_)) => true,
             (Kind::Rank(_, a), Kind::Rank(_, b)) => {
                 (&a.activation, a.apply_softmax) == (&b.activation, b.apply_softmax)
             }
@@ -63,6 +65,7 @@ impl Work {
     fn run(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Output>> {
         let outputs: Vec<Output> = match &self.kind {
             Kind::Embed(model) => model.embed_tokens(batch, run)?.into_iter().map(Output::Vector).collect(),
+            Kind::Answer(model) => model.compute(batch, run)?.into_iter().map(Output::Vector).collect(),
             Kind::Rank(model, args) => model.score_tokens(batch, args, run)?.into_iter().map(Output::Score).collect(),
         };
         if outputs.len() == batch.len() {

@@ -45,7 +45,7 @@ fn test_server(version: PgVersion, filter: Option<&str>, tally: &mut Tally) -> R
     extension::install(&installation, None)?;
     step(format!("starting a throw-away PostgreSQL {version}"));
     let server = Throwaway::start(installation, &[])?;
-    models::add_generators(server.cluster.user)?;
+    models::add_tiny(server.cluster.user)?;
     create_database_with_extension(&server.cluster, TEMPLATE)?;
     let on_server = |command: &mut Command| {
         command.env("PGML_TEST_PG", version.to_string());
