@@ -126,5 +126,5 @@ fn a_stop_string_of_openais_ends_the_same_tokens_and_is_cut_off_their_text() {
             cut += usize::from(shown > 0);
         }
     }
-    assert!(cut > 1);
+    assert!(cut > 0, "no text was cut");
 }
