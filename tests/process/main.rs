@@ -28,6 +28,7 @@ mod upgrade;
 mod worker;
 mod worker_crashes;
 mod worker_downloads;
+mod worker_generating;
 mod worker_ranking;
 mod worker_sharing;
 mod worker_starting;

@@ -37,12 +37,13 @@ pub fn add_writer(user: ServerUser) -> Result<()> {
     add_generator(WRITER, &generators().join("writer"), user)
 }
 
-/// Puts the tests' own tiny models into that folder: generators as `tests/gpt2` and so on, classifiers as
+/// Puts [`WRITER`] and the tests' own tiny models into that folder: generators as `tests/gpt2` and so on, classifiers as
 /// `tests/classifier-bert` and so on.
 ///
 /// # Errors
 /// When a file cannot be read or written.
 pub fn add_tiny(user: ServerUser) -> Result<()> {
+    add_writer(user)?;
     for (name, golden) in folders(&generators())? {
         add_generator(&format!("tests/{name}"), &golden, user)?;
     }

@@ -143,8 +143,8 @@ impl Kernel {
         }
         if let Some((theta, _)) = best {
             for (h, x) in free.iter().zip(theta) {
-                let (low, high) = self.hypers[*h].bounds.unwrap_or((f64::MIN_POSITIVE, f64::MAX));
-                self.hypers[*h].value = x.exp().clamp(low, high);
+                // To the last bit what was evaluated: of covariances that are nearly singular a neighbour may not be definite.
+                self.hypers[*h].value = x.exp();
             }
         }
         Ok(())
