@@ -56,13 +56,15 @@ fn rows_come_one_by_one_through_a_plain_select_and_through_a_cursor() -> Result<
     let (mut client, mut watcher) = (server.connect()?.client, server.connect()?.client);
     works(&mut client)?;
     let no_parameters: [&str; 0] = [];
+    let statement = client.prepare(&stream(3000))?;
     let start = Instant::now();
-    let mut rows = client.query_raw(&stream(3000), no_parameters)?;
+    let mut rows = client.query_raw(&statement, no_parameters)?;
     let first: String = rows.next()?.ok_or("no row")?.get(0);
     let took = start.elapsed();
     assert_eq!(first, r#"[" a"]"#);
     measured(&format!("the first of 3,000 rows came after {:.1} ms", took.as_secs_f64() * 1e3));
-    assert!(took < LIMIT, "3,000 words take more than three seconds, the first one {took:?}");
+    // PostgreSQL would keep the first four hundred back, which take as many milliseconds.
+    assert!(took < Duration::from_millis(300), "the first row came after {took:?}");
     drop(rows);
     client.batch_execute(&format!("BEGIN; DECLARE c CURSOR FOR {}", stream(1_000_000)))?;
     for word in [r#"[" a"]"#, r#"[" b"]"#, r#"[" a"]"#] {

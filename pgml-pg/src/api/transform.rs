@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use pgrx::{Array, JsonB};
 use serde_json::Value;
 
+use crate::compute::send_ready_rows;
 use crate::encoding::to_utf8;
 use crate::report::{Report, SqlResult, sql};
 use crate::worker;
@@ -82,7 +83,12 @@ fn messages(inputs: Vec<JsonB>) -> Value {
 /// Rows as they come: each is asked for when it is wanted.
 fn stream(task: &Value, args: &Value, input: &str, chat: bool) -> Result<Rows> {
     let mut next = worker::transform_stream(task, args, input, chat)?;
-    Ok(SetOfIterator::new(std::iter::from_fn(move || match next().report() {
+    let mut row = move || {
+        // The row before goes to the client now, not with the next hundred.
+        send_ready_rows();
+        next().report()
+    };
+    Ok(SetOfIterator::new(std::iter::from_fn(move || match row() {
         Ok(row) => row.map(JsonB),
         Err(error) => {
             error.report(PgLogLevel::ERROR);

@@ -7,6 +7,7 @@
 mod channel;
 mod detached;
 
+use std::ffi::c_int;
 use std::os::fd::{AsRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -93,6 +94,32 @@ pub fn notice_lost_client() {
         if !pg_sys::MyProcPort.is_null() && pg_sys::ParallelWorkerNumber < 0 && !pq_check_connection() {
             pg_sys::ClientConnectionLost = 1;
             pg_sys::InterruptPending = 1;
+        }
+    }
+}
+
+/// Sends the client the rows that are ready, as far as its socket takes them: PostgreSQL keeps eight kilobytes of them back.
+pub fn send_ready_rows() {
+    /// The beginning of `PQcommMethods` (`libpq/libpq.h`), the same from PostgreSQL 14 on.
+    #[repr(C)]
+    struct CommMethods {
+        comm_reset: Option<unsafe extern "C-unwind" fn()>,
+        flush: Option<unsafe extern "C-unwind" fn() -> c_int>,
+        flush_if_writable: Option<unsafe extern "C-unwind" fn() -> c_int>,
+    }
+    unsafe extern "C" {
+        // pgrx does not bind it.
+        static PqCommMethods: *const CommMethods;
+    }
+    // SAFETY: main thread; the server sets the pointer at its start and never to null. Rows are whole messages.
+    unsafe {
+        if !pg_sys::MyProcPort.is_null()
+            && pg_sys::ParallelWorkerNumber < 0
+            && let Some(methods) = PqCommMethods.as_ref()
+            && let Some(flush) = methods.flush_if_writable
+        {
+            // A lost client is noticed by whoever waits.
+            let _ = flush();
         }
     }
 }
