@@ -40,7 +40,7 @@ impl CacheLayout {
 #[derive(Debug)]
 pub struct CacheMemory {
     layout: CacheLayout,
-    limit: AtomicUsize,
+    limit: usize,
     used: AtomicUsize,
 }
 
@@ -48,24 +48,13 @@ impl CacheMemory {
     /// At most `limit` bytes.
     #[must_use]
     pub fn new(layout: CacheLayout, limit: usize) -> Arc<Self> {
-        Arc::new(Self { layout, limit: AtomicUsize::new(limit), used: AtomicUsize::new(0) })
-    }
-
-    /// What is kept of each token.
-    #[must_use]
-    pub fn layout(&self) -> CacheLayout {
-        self.layout
-    }
-
-    /// Sets the limit, in bytes. Pages beyond it stay until their sequences end.
-    pub fn set_limit(&self, limit: usize) {
-        self.limit.store(limit, Ordering::Relaxed);
+        Arc::new(Self { layout, limit, used: AtomicUsize::new(0) })
     }
 
     /// The limit, in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {
-        self.limit.load(Ordering::Relaxed)
+        self.limit
     }
 
     /// Bytes in use.
@@ -162,6 +151,8 @@ impl KvCache {
     /// [`OutOfMemory`](pgml_core::ErrorKind::OutOfMemory) when the model's memory for texts is used up; what was there stays.
     pub fn reserve(&mut self, n_tokens: usize) -> Result<()> {
         let on_host = self.tensors.is_none();
+        // Room that a pass which was stopped has not used may be shared with a copy by now.
+        self.pages.truncate(self.len.div_ceil(PAGE));
         if !self.len.is_multiple_of(PAGE)
             && let Some(last) = self.pages.get_mut(self.len / PAGE)
             && Arc::get_mut(last).is_none()
@@ -223,6 +214,6 @@ impl KvCache {
 pub type SharedCache = Arc<Mutex<KvCache>>;
 
 /// The cache behind its lock. Only the thread that computes a batch takes it.
-pub(super) fn lock(cache: &SharedCache) -> MutexGuard<'_, KvCache> {
+pub(crate) fn lock(cache: &SharedCache) -> MutexGuard<'_, KvCache> {
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }

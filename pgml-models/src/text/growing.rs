@@ -4,7 +4,7 @@
 //! (Agrawal et al. 2023): so a long prompt delays the others little. When the memory for keys and values is used up, the
 //! youngest requests give theirs back, and read what they had read again once there is room (as in vLLM, Kwon et al. 2023).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use pgml_core::text::{Event, Finish, Generated, GenerationBatch, Prepared};
 use pgml_core::{Error, ErrorKind, Result, Run};
@@ -13,6 +13,7 @@ use super::generator::{Inner, Request};
 use super::prefixes::Prefixes;
 use super::teams::team;
 use crate::generation::{Completion, FinishReason, Wanted};
+use crate::nn::cache::lock;
 use crate::nn::{CacheMemory, KvCache, PackedBatch, SharedCache};
 
 /// Tokens of prompts that one round reads.
@@ -326,8 +327,4 @@ fn generated(completion: Completion) -> Generated {
 
 fn too_long(error: Error) -> Error {
     error.with_hint("a shorter text needs less; pgml.worker_memory says how much all may take")
-}
-
-fn lock(cache: &SharedCache) -> std::sync::MutexGuard<'_, KvCache> {
-    cache.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,7 @@
 //! Beginnings of texts whose keys and values are still there: a prompt that begins like an earlier one is read from where
 //! they part.
 
-use std::sync::PoisonError;
-
+use crate::nn::cache::lock;
 use crate::nn::{KvCache, SharedCache};
 
 /// How many texts are remembered.
@@ -50,10 +49,10 @@ impl Prefixes {
         if n < WORTHWHILE {
             return None;
         }
-        Some(cache.lock().unwrap_or_else(PoisonError::into_inner).prefix(n))
+        Some(lock(cache).prefix(n))
     }
 }
 
 fn length(cache: &SharedCache) -> usize {
-    cache.lock().unwrap_or_else(PoisonError::into_inner).len()
+    lock(cache).len()
 }

@@ -149,6 +149,18 @@ fn a_forked_sequence_goes_its_own_way_and_memory_comes_back() {
 }
 
 #[test]
+fn room_that_was_made_and_not_used_does_not_bind_two_sequences() {
+    let golden = load(&golden::folder("llama"), &Placement::cpu());
+    let first = cache(&golden.model);
+    first.lock().expect("a cache").reserve(70).expect("plenty of memory");
+    let fork: SharedCache = Arc::new(Mutex::new(first.lock().expect("a cache").clone()));
+    let ids = &golden.cases[0].ids;
+    let alone = step(&golden.model, &[(ids, cache(&golden.model))], 1);
+    let both = step(&golden.model, &[(ids, first), (ids, fork)], 1);
+    assert_eq!([&both[0], &both[1]], [&alone[0], &alone[0]]);
+}
+
+#[test]
 fn memory_that_is_used_up_is_an_error_and_what_was_there_stays() {
     let golden = load(&golden::folder("llama"), &Placement::cpu());
     let memory = CacheMemory::new(golden.model.layout(), 2 * golden.model.layout().page_bytes());
