@@ -102,6 +102,17 @@ impl Placement {
         })
     }
 
+    /// The placement of an output layer among layers that are here: where others have 4 bits it has 8, as llama.cpp's files
+    /// do. It decides between tokens, and often is the table of their vectors too.
+    #[must_use]
+    pub fn of_output(&self) -> Self {
+        let precision = match self.precision {
+            Precision::Blocks(BlockFormat::Q4_0) => Precision::Blocks(BlockFormat::Q8_0),
+            other => other,
+        };
+        Self { precision, ..self.clone() }
+    }
+
     /// 32-bit floats on a device by its name.
     ///
     /// # Errors

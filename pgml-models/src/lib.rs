@@ -9,6 +9,8 @@ pub mod device;
 pub mod foreign;
 #[cfg(feature = "generation")]
 pub mod generation;
+#[cfg(feature = "kernels")]
+pub mod gguf;
 pub mod hub;
 #[cfg(feature = "kernels")]
 pub mod kernels;

@@ -192,9 +192,10 @@ impl Server {
             Loaded::Generator(generator) => {
                 let args = GenerateArgs::from_json("transform", &args)?;
                 let generating = self.generating(&model, generator, &asked.settings)?;
-                let (chat, stream, connection_number) = (asked.chat, asked.stream, self.next_connection());
+                let (chat, stream, plain) = (asked.chat, asked.stream, asked.model.is_gguf_by_name());
+                let number = self.next_connection();
                 let transform =
-                    Transform { generator, generating, task, args: &args, chat, stream, connection: connection_number };
+                    Transform { generator, generating, task, args: &args, chat, stream, plain, connection: number };
                 transform.run(inputs, connection)?;
             }
             Loaded::Pipeline(pipeline) => {

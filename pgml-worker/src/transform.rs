@@ -28,6 +28,8 @@ pub struct Transform<'a> {
     pub chat: bool,
     /// Whether pieces are sent as they come.
     pub stream: bool,
+    /// Whether answers are the new texts alone, without a name.
+    pub plain: bool,
     /// A number that tells connections apart.
     pub connection: u64,
 }
@@ -103,13 +105,13 @@ impl Transform<'_> {
     /// Whether texts begin with their prompts, as in transformers' pipeline.
     fn shows_prompt(&self) -> bool {
         let asked = self.args.return_full_text.or(self.args.echo);
-        asked.unwrap_or(self.task == TextTask::TextGeneration && !self.chat)
+        asked.unwrap_or(self.task == TextTask::TextGeneration && !self.chat && !self.plain)
     }
 
     /// What the task makes of the texts of one prompt.
     fn result(&self, input: &str, texts: Vec<Generated>) -> Value {
         match self.task {
-            TextTask::TextGeneration if !self.chat => {
+            TextTask::TextGeneration if !self.chat && !self.plain => {
                 let before = if self.shows_prompt() { input } else { "" };
                 let text = |text: Generated| json!({"generated_text": printable(format!("{before}{}", text.text))});
                 texts.into_iter().map(text).collect::<Vec<_>>().into()

@@ -7,7 +7,7 @@ use pgml_core::text::ModelSpec;
 use pgml_core::{Result, Run};
 use pgml_models::device::DeviceName;
 use pgml_models::hub::folders::{default_cache, in_folders};
-use pgml_models::hub::size::parameters;
+use pgml_models::hub::size::{of_gguf, parameters};
 use pgml_models::hub::snapshot;
 use pgml_models::hub::{self, Hub};
 
@@ -73,7 +73,10 @@ fn hub(settings: &Settings) -> Hub {
 }
 
 fn found(folder: PathBuf, spec: &ModelSpec) -> Result<Found> {
-    let bytes = parameters(&folder)?.saturating_mul(bits_per_number(spec)).div_ceil(8);
+    let bytes = match of_gguf(&folder) {
+        Some(bytes) => bytes,
+        None => parameters(&folder)?.saturating_mul(bits_per_number(spec)).div_ceil(8),
+    };
     Ok(Found { folder, bytes })
 }
 

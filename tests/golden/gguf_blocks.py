@@ -22,16 +22,16 @@ def exact(values):
     return [float(v) for v in np.asarray(values, np.float32).ravel()]
 
 
-def rows():
+def rows(large=3e4):
     """32 weights a row: usual ones, tiny and large ones, all zero, ties between codes, the largest being negative."""
-    usual = rng.normal(size=(4, 32)) * np.array([[0.02], [1.0], [1e-7], [3e4]])
+    usual = rng.normal(size=(4, 32)) * np.array([[0.02], [1.0], [1e-7], [large]])
     ties = np.concatenate([[-127.0], np.arange(-15.5, 15.5)])
     negative = np.linspace(-1.0, 0.7, 32)
     return np.stack([*usual, np.zeros(32), ties, negative, -negative]).astype(np.float32)
 
 
-def quantized(kind):
-    x = rows()
+def quantized(kind, large=3e4):
+    x = rows(large)
     blocks = quants.quantize(x, kind)
     return {"x": exact(x), "blocks": hex_of(blocks), "values": exact(quants.dequantize(blocks, kind))}
 
@@ -52,5 +52,8 @@ golden = {
     "Q4_K": random_blocks(Q.Q4_K, [0, 2]),
     "Q5_K": random_blocks(Q.Q5_K, [0, 2]),
     "Q6_K": random_blocks(Q.Q6_K, [208]),
+    "Q4_1": quantized(Q.Q4_1, 1e3),
+    "Q5_0": quantized(Q.Q5_0, 1e3),
+    "Q5_1": quantized(Q.Q5_1, 1e3),
 }
 Path(__file__).with_suffix(".json").write_text(json.dumps(golden, indent=1) + "\n")

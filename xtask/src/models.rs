@@ -37,8 +37,8 @@ pub fn add_writer(user: ServerUser) -> Result<()> {
     add_generator(WRITER, &generators().join("writer"), user)
 }
 
-/// Puts [`WRITER`] and the tests' own tiny models into that folder: generators as `tests/gpt2` and so on, classifiers as
-/// `tests/classifier-bert` and so on.
+/// Puts [`WRITER`] and the tests' own tiny models into that folder: generators as `tests/gpt2` and so on, some also as GGUF
+/// files, `tests/gpt2-gguf` and so on, classifiers as `tests/classifier-bert` and so on.
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -46,6 +46,9 @@ pub fn add_tiny(user: ServerUser) -> Result<()> {
     add_writer(user)?;
     for (name, golden) in folders(&generators())? {
         add_generator(&format!("tests/{name}"), &golden, user)?;
+    }
+    for (name, golden) in folders(&places::repository().join("tests/golden/gguf"))? {
+        add(&format!("tests/{name}-gguf"), [golden.join("model.gguf")], user)?;
     }
     for (name, golden) in folders(&places::repository().join("tests/golden/classifiers"))? {
         let files = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];

@@ -60,7 +60,7 @@ impl EmbedArgs {
             device: self.device.clone(),
             dtype: self.dtype.as_deref().map(short_dtype).filter(|dtype| *dtype != "f32").map(str::to_owned),
             quantization: self.quantization.clone(),
-            folder: None,
+            ..ModelSpec::default()
         }
     }
 

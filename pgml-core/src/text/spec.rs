@@ -15,11 +15,20 @@ pub struct ModelSpec {
     pub dtype: Option<String>,
     /// How its weights are quantised: `int8`; not at all when absent.
     pub quantization: Option<String>,
+    /// Which of several GGUF files of its folder it is; the one that serves best when absent.
+    pub file: Option<String>,
     /// The folder of its files, of a model that a database stores; looked for by name when absent.
     pub folder: Option<String>,
 }
 
 impl ModelSpec {
+    /// Whether its name says that it is a GGUF file. PostgresML ran those apart from others, and answered with texts alone.
+    #[must_use]
+    pub fn is_gguf_by_name(&self) -> bool {
+        let name = self.name.to_lowercase();
+        name.contains("-gguf") || name.contains("-ggml")
+    }
+
     /// The default form of a model.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {

@@ -43,6 +43,8 @@ hyperparams! {
         task: Option<String> = None;
         /// Name of the model on the hub, of a stored model, or its folder; the task's default model when null.
         model: Option<String> = None;
+        /// Which of the model's GGUF files to use; the one that serves best on a CPU when null.
+        model_file: Option<String> = None;
         /// Branch, tag or commit of the model.
         revision: Option<String> = None;
         /// Token for the model hub.
@@ -148,6 +150,7 @@ impl TransformModel {
         let spec = ModelSpec {
             revision: self.revision.clone(),
             device: self.device.clone(),
+            file: self.model_file.clone(),
             quantization,
             ..form.spec(model)
         };

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use pgml_core::{Error, ErrorKind, Result};
 
+use super::gguf_files;
+
 /// The folder of the model cache when none is set: `HF_HOME`, else `huggingface` in the user's cache folder.
 #[must_use]
 pub fn default_cache() -> PathBuf {
@@ -43,7 +45,14 @@ fn inside(folder: &Path, allowed: &[PathBuf]) -> Option<PathBuf> {
 }
 
 fn is_model(folder: &Path) -> bool {
-    folder.join("config.json").is_file() || folder.join("modules.json").is_file()
+    let has_gguf = || gguf_files::choose(names(folder).iter().map(String::as_str)).is_some();
+    folder.join("config.json").is_file() || folder.join("modules.json").is_file() || has_gguf()
+}
+
+/// What a folder holds; nothing when it cannot be read.
+pub(super) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 fn check_name(name: &str) -> Result<()> {

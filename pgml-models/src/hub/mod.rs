@@ -15,6 +15,7 @@ mod failure;
 #[cfg(feature = "hub")]
 mod fetch;
 pub mod folders;
+pub mod gguf_files;
 #[cfg(feature = "hub")]
 mod layout;
 #[cfg(feature = "hub")]

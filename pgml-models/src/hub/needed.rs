@@ -3,6 +3,7 @@
 use pgml_core::{Error, ErrorKind, Result};
 use serde_json::Value;
 
+use super::gguf_files;
 use super::names::is_inside;
 
 /// Files whose presence says how the model computes and how its texts are read.
@@ -27,7 +28,10 @@ const NAMED: &[&str] = &[
 /// [`ErrorKind::Corrupted`] when one of them has a path that leads elsewhere.
 pub fn select<'a>(files: impl IntoIterator<Item = &'a str>, modules: &[String]) -> Result<Vec<&'a str>> {
     let files: Vec<&str> = files.into_iter().collect();
-    let needed: Vec<&str> = files.iter().copied().filter(|path| is_needed(path, modules, &files)).collect();
+    let mut needed: Vec<&str> = files.iter().copied().filter(|path| is_needed(path, modules, &files)).collect();
+    if !needed.iter().any(|path| path.ends_with(".safetensors")) {
+        needed.extend(gguf_files::choose(files.iter().copied()));
+    }
     if let Some(path) = needed.iter().find(|path| !is_inside(path)) {
         return Err(Error::new(ErrorKind::Corrupted, format!("the model has a file with the path \"{path}\""))
             .with_hint("such a path could lead out of the model's folder, so the model is not used"));
@@ -74,11 +78,15 @@ pub fn modules(json: &[u8]) -> Result<Vec<String>> {
 /// [`ErrorKind::NotSupported`] with a hint how to convert the model.
 pub fn check(name: &str, needed: &[&str], all: &[&str]) -> Result<()> {
     let has = |files: &[&str], end: &str| files.iter().any(|path| path.ends_with(end));
+    // One file that has everything in it.
+    if has(needed, ".gguf") {
+        return Ok(());
+    }
     let refuse = |what: String, hint: &str| Err(Error::new(ErrorKind::NotSupported, what).with_hint(hint));
     if !needed.iter().any(|path| matches!(*path, "config.json" | "modules.json")) {
         return refuse(
             format!("\"{name}\" is no model for transformers: it has no config.json"),
-            "models in other formats (GGUF, ONNX, …) cannot be used; name the repository they were made from",
+            "models in other formats (ONNX, …) cannot be used; name the repository they were made from",
         );
     }
     if !has(needed, ".safetensors") {
@@ -150,6 +158,15 @@ mod tests {
     }
 
     #[test]
+    fn a_repository_of_gguf_files_needs_one_of_them() {
+        let all = ["README.md", "config.json", "a.Q2_K.gguf", "a.Q4_K_M.gguf", "a.Q8_0.gguf"];
+        let needed = select(all, &[]).expect("harmless");
+        assert_eq!(needed, ["config.json", "a.Q4_K_M.gguf"]);
+        assert!(check("org/model", &needed, &all).is_ok());
+        assert_eq!(select(["model.safetensors", "a.Q4_0.gguf"], &[]).expect("harmless"), ["model.safetensors"]);
+    }
+
+    #[test]
     fn a_module_that_leads_out_of_the_folder_is_refused() {
         let modules = modules(br#"[{"path": "../../other"}]"#).expect("modules");
         let error = select(["../../other/config.json"], &modules).expect_err("a path trick");
@@ -162,7 +179,7 @@ mod tests {
             let needed = select(all.iter().copied(), &[]).expect("harmless");
             check("org/model", &needed, all).expect_err("not loadable").message().to_owned()
         };
-        assert!(refused(&["model.gguf"]).contains("no config.json"));
+        assert!(refused(&["model.onnx"]).contains("no config.json"));
         assert!(refused(&["config.json", "pytorch_model.bin"]).contains(".bin files only"));
         assert!(refused(&["config.json"]).contains("no weights"));
         assert!(refused(&["config.json", "model.safetensors", "vocab.txt"]).contains("no tokenizer.json"));

@@ -7,8 +7,23 @@ use std::path::Path;
 use pgml_core::{Error, ErrorKind, Result, bail};
 use serde_json::Value;
 
+use super::folders::names;
+use super::gguf_files;
+
 /// The longest header that is read: that of a model with a million tensors is shorter.
 const MAX_HEADER: u64 = 100 << 20;
+
+/// Bytes of the GGUF file in `folder`, whose weights are computed with as they are stored; `None` where safetensors are used, or
+/// nothing is there.
+#[must_use]
+pub fn of_gguf(folder: &Path) -> Option<u64> {
+    let names = names(folder);
+    if names.iter().any(|name| name.ends_with(".safetensors")) {
+        return None;
+    }
+    let file = gguf_files::choose(names.iter().map(String::as_str))?;
+    Some(fs::metadata(folder.join(file)).ok()?.len())
+}
 
 /// How many numbers the safetensors files in `folder`, and in the folders of its modules, hold.
 ///

@@ -47,10 +47,11 @@ fn names(folder: &Path, prefix: &str) -> Vec<String> {
 pub fn is_complete(folder: &Path) -> bool {
     let Ok(files) = files(folder) else { return false };
     let has = |end: &str| files.iter().any(|file| file.ends_with(end));
-    has("config.json")
-        && has(".safetensors")
-        && has("tokenizer.json")
-        && shards(folder).iter().all(|s| files.contains(s))
+    has(".gguf")
+        || has("config.json")
+            && has(".safetensors")
+            && has("tokenizer.json")
+            && shards(folder).iter().all(|s| files.contains(s))
 }
 
 /// The files that the weights are spread over, if they are.

@@ -2,7 +2,7 @@
 
 /// The value of a half-precision float.
 #[inline(always)]
-pub(super) fn f16_to_f32(bits: u16) -> f32 {
+pub(crate) fn f16_to_f32(bits: u16) -> f32 {
     let sign = u32::from(bits & 0x8000) << 16;
     let magnitude = u32::from(bits & 0x7fff) << 13;
     // 2¹¹² makes good the smaller exponent, of subnormal numbers too.
@@ -27,7 +27,7 @@ pub(super) fn f32_to_f16(x: f32) -> u16 {
 
 /// The value of a bf16.
 #[inline(always)]
-pub(super) fn bf16_to_f32(bits: u16) -> f32 {
+pub(crate) fn bf16_to_f32(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 

@@ -41,6 +41,7 @@ pub use blocks::BlockFormat;
 pub use cpu::{Cpu, Level};
 pub use epilogue::Epilogue;
 pub use gemm::gemm;
+pub(crate) use half::f16_to_f32;
 pub use packed::{PackedMatrix, Precision};
 pub use rows::{Norm, NormKind, softmax};
 pub use team::Team;

@@ -1,18 +1,30 @@
 //! Tables with one row per token, position or type.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use pgml_core::{Result, bail};
 
-use super::{Hidden, Matrix, PackedBatch, Source};
+use super::{Hidden, Linear, Matrix, PackedBatch, Source};
+use crate::checkpoint::Rows;
 use crate::device::Placement;
+use crate::kernels::PackedMatrix;
 
 /// A table of `n` rows. Rows are gathered on the host: a batch needs few of them, and the table stays in one place.
 #[derive(Debug, Clone)]
 pub struct Embedding {
-    table: Vec<f32>,
+    table: Table,
+    n: usize,
     width: usize,
+    factor: f32,
     placement: Placement,
+}
+
+#[derive(Debug, Clone)]
+enum Table {
+    /// In the bytes of the checkpoint.
+    Stored(Rows<'static>),
+    /// The weight of the output layer, which is the same table.
+    Shared(Arc<PackedMatrix>),
 }
 
 impl Embedding {
@@ -21,21 +33,28 @@ impl Embedding {
     /// # Errors
     /// Those of [`Weights::floats`](crate::checkpoint::Weights::floats).
     pub fn load(source: &Source<'_>, n: usize, width: usize) -> Result<Self> {
-        let table = source.weights.floats("weight", &[n, width]).map(Cow::into_owned)?;
-        Ok(Self { table, width, placement: source.placement.clone() })
+        let table = Table::Stored(source.weights.rows("weight", [n, width])?.into_owned());
+        Ok(Self { table, n, width, factor: 1.0, placement: source.placement.clone() })
     }
 
     /// The same table with every value multiplied by `factor`.
     #[must_use]
-    pub fn scaled(mut self, factor: f32) -> Self {
-        self.table.iter_mut().for_each(|x| *x *= factor);
-        self
+    pub fn scaled(self, factor: f32) -> Self {
+        Self { factor, ..self }
+    }
+
+    /// Reads rows from the weight of `layer` from now on, which is the same table, so that memory holds it once. What the
+    /// layer's precision rounds is then rounded here too. On devices nothing changes.
+    pub fn share(&mut self, layer: &Linear) {
+        if let Some(matrix) = layer.matrix().filter(|matrix| matrix.outputs() == self.n) {
+            self.table = Table::Shared(Arc::clone(matrix));
+        }
     }
 
     /// Rows of the table.
     #[must_use]
     pub fn n_rows(&self) -> usize {
-        self.table.len() / self.width
+        self.n
     }
 
     /// One row per index; the batch's threads compute with them.
@@ -56,14 +75,19 @@ impl Embedding {
     }
 
     fn each(&self, indices: &[u32], mut work: impl FnMut(usize, &[f32])) -> Result<()> {
+        let mut row = vec![0.0; self.width];
         for (i, &index) in indices.iter().enumerate() {
-            let start = index as usize * self.width;
-            match self.table.get(start..start + self.width) {
-                Some(row) => work(i, row),
-                None => {
-                    bail!(InvalidData, "token or position {index} is beyond the model's table of {}", self.n_rows())
-                }
+            if index as usize >= self.n {
+                bail!(InvalidData, "token or position {index} is beyond the model's table of {}", self.n);
             }
+            match &self.table {
+                Table::Stored(rows) => rows.weights().read(index as usize * self.width, &mut row),
+                Table::Shared(matrix) => matrix.row(index as usize, &mut row),
+            }
+            if self.factor != 1.0 {
+                row.iter_mut().for_each(|x| *x *= self.factor);
+            }
+            work(i, &row);
         }
         Ok(())
     }

@@ -6,8 +6,9 @@ use pgml_core::{Result, bail};
 
 use super::linear::activate;
 use super::{Hidden, Linear, Source};
+use crate::checkpoint::Rows;
 use crate::device::Placement;
-use crate::kernels::{Activation, Cpu, Epilogue, PackedMatrix, Weights, gemm};
+use crate::kernels::{Activation, Cpu, Epilogue, PackedMatrix, gemm};
 
 /// `down(activation(gate(x)) ⊙ up(x))`.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ impl GatedMlp {
         if gate.weights.has("bias") || up.weights.has("bias") {
             bail!(NotSupported, "a gated layer with a bias is not supported");
         }
-        let [gate, up] = [gate, up].map(|source| source.weights.floats("weight", &[inner, width]));
+        let [gate, up] = [gate, up].map(|source| source.weights.rows("weight", [inner, width]));
         Ok(Self::new(&gate?, &up?, width, Linear::load(down, inner, width)?, activation, down.placement))
     }
 
@@ -54,18 +55,25 @@ impl GatedMlp {
         if both.weights.has("bias") {
             bail!(NotSupported, "a gated layer with a bias is not supported");
         }
-        let rows = both.weights.floats("weight", &[2 * inner, width])?;
-        let (first, second) = rows.split_at(inner * width);
+        let [first, second] = both.weights.rows("weight", [2 * inner, width])?.split_at(inner * width);
         let (gate, up) = if gate_is_first { (first, second) } else { (second, first) };
-        Ok(Self::new(gate, up, width, Linear::load(down, inner, width)?, activation, down.placement))
+        Ok(Self::new(&gate, &up, width, Linear::load(down, inner, width)?, activation, down.placement))
     }
 
-    fn new(gate: &[f32], up: &[f32], width: usize, down: Linear, activation: Activation, place: &Placement) -> Self {
+    /// Both halves are computed in the precision of the gate: files that mix precisions do so between layers.
+    fn new(
+        gate: &Rows<'_>,
+        up: &Rows<'_>,
+        width: usize,
+        down: Linear,
+        activation: Activation,
+        place: &Placement,
+    ) -> Self {
         let gate_up = if place.on_host() {
-            let (gate, up) = (Weights::F32(gate), Weights::F32(up));
-            GateUp::Host(Arc::new(PackedMatrix::gated(Cpu::detect(), place.precision(), gate, up, width)))
+            let precision = gate.precision(place);
+            GateUp::Host(Arc::new(PackedMatrix::gated(Cpu::detect(), precision, gate.weights(), up.weights(), width)))
         } else {
-            let layer = |rows| Linear::new(&[rows], None, width, place);
+            let layer = |rows: &Rows<'_>| Linear::new(&[&rows.floats()], None, width, place);
             GateUp::Device { gate: layer(gate), up: layer(up) }
         };
         Self { gate_up, down, activation }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use burn::tensor::{Tensor, TensorData, activation};
 use pgml_core::{Result, bail};
 
-use super::{Hidden, Source};
+use super::{Hidden, Matrix, Source};
+use crate::checkpoint::Rows;
 use crate::device::Placement;
 use crate::kernels::{Activation, Cpu, Epilogue, PackedMatrix, Weights, gemm};
 
@@ -18,15 +19,10 @@ pub struct Linear {
 
 #[derive(Debug, Clone)]
 enum Form {
-    Host {
-        weight: Arc<PackedMatrix>,
-        bias: Option<Vec<f32>>,
-    },
+    /// One matrix; or several whose outputs stand side by side, where a checkpoint has them in different precisions.
+    Host { weights: Vec<Arc<PackedMatrix>>, bias: Option<Vec<f32>> },
     /// The weight is inputs × outputs.
-    Device {
-        weight: Tensor<2>,
-        bias: Option<Tensor<1>>,
-    },
+    Device { weight: Tensor<2>, bias: Option<Tensor<1>> },
 }
 
 /// One of the matrices that a layer is put together from.
@@ -52,13 +48,9 @@ impl Linear {
     /// # Errors
     /// As for [`Linear::load`].
     pub fn load_transposed(source: &Source<'_>, inputs: usize, outputs: usize) -> Result<Self> {
-        let stored = source.weights.floats("weight", &[inputs, outputs])?;
-        let mut weight = vec![0.0; stored.len()];
-        for (i, row) in stored.chunks_exact(outputs).enumerate() {
-            row.iter().enumerate().for_each(|(o, x)| weight[o * inputs + i] = *x);
-        }
+        let rows = source.weights.columns("weight", [inputs, outputs])?;
         let bias = joined_bias(&[Piece { source: source.clone(), outputs }])?;
-        Ok(Self::new(&[&weight], bias, inputs, source.placement))
+        Ok(Self::of_rows(&[rows], bias, inputs, source.placement))
     }
 
     /// One layer out of several that read the same input: their outputs side by side.
@@ -67,12 +59,26 @@ impl Linear {
     /// As for [`Linear::load`].
     pub fn joined(pieces: &[Piece<'_>], inputs: usize) -> Result<Self> {
         let Some(first) = pieces.first() else { bail!(Internal, "a layer without a matrix") };
-        let weights: Vec<_> = pieces
+        let rows: Vec<Rows<'_>> = pieces
             .iter()
-            .map(|piece| piece.source.weights.floats("weight", &[piece.outputs, inputs]))
+            .map(|piece| piece.source.weights.rows("weight", [piece.outputs, inputs]))
             .collect::<Result<_>>()?;
-        let parts: Vec<&[f32]> = weights.iter().map(|part| &**part).collect();
-        Ok(Self::new(&parts, joined_bias(pieces)?, inputs, first.source.placement))
+        Ok(Self::of_rows(&rows, joined_bias(pieces)?, inputs, first.source.placement))
+    }
+
+    /// A layer of matrices of a checkpoint, one under the other.
+    fn of_rows(parts: &[Rows<'_>], bias: Option<Vec<f32>>, inputs: usize, placement: &Placement) -> Self {
+        if !placement.on_host() {
+            let floats: Vec<Vec<f32>> = parts.iter().map(Rows::floats).collect();
+            let parts: Vec<&[f32]> = floats.iter().map(Vec::as_slice).collect();
+            return Self::new(&parts, bias, inputs, placement);
+        }
+        let runs = parts.chunk_by(|a, b| a.precision(placement) == b.precision(placement));
+        let pack = |run: &[Rows<'_>]| {
+            let weights: Vec<Weights<'_>> = run.iter().map(Rows::weights).collect();
+            Arc::new(PackedMatrix::new(Cpu::detect(), run[0].precision(placement), &weights, inputs))
+        };
+        Self { form: Form::Host { weights: runs.map(pack).collect(), bias }, activation: Activation::Identity }
     }
 
     /// A layer of `parts` of its weight, each rows × inputs, and its `bias`.
@@ -81,7 +87,7 @@ impl Linear {
         let form = if placement.on_host() {
             let parts: Vec<Weights<'_>> = parts.iter().map(|part| Weights::F32(part)).collect();
             let weight = PackedMatrix::new(Cpu::detect(), placement.precision(), &parts, inputs);
-            Form::Host { weight: Arc::new(weight), bias }
+            Form::Host { weights: vec![Arc::new(weight)], bias }
         } else {
             let rows = parts.concat();
             let shape = [rows.len().checked_div(inputs).unwrap_or(0), inputs];
@@ -96,6 +102,17 @@ impl Linear {
     #[must_use]
     pub fn with_activation(self, activation: Activation) -> Self {
         Self { activation, ..self }
+    }
+
+    /// The weight, where it is one matrix on the host.
+    pub(super) fn matrix(&self) -> Option<&Arc<PackedMatrix>> {
+        match &self.form {
+            Form::Host { weights, .. } => match weights.as_slice() {
+                [weight] => Some(weight),
+                _ => None,
+            },
+            Form::Device { .. } => None,
+        }
     }
 
     /// # Shapes
@@ -120,15 +137,16 @@ impl Linear {
 
     fn compute(&self, x: &Hidden, residual: Option<&Hidden>) -> Hidden {
         match (&self.form, x, residual) {
-            (Form::Host { weight, bias }, Hidden::Host(x), None | Some(Hidden::Host(_))) => {
+            (Form::Host { weights, bias }, Hidden::Host(x), None | Some(Hidden::Host(_))) => {
                 let residual = residual.and_then(|residual| match residual {
                     Hidden::Host(residual) => Some(residual.values()),
                     Hidden::Device(_) => None,
                 });
-                let mut out = x.unfilled(weight.outputs());
                 let epilogue = Epilogue { bias: bias.as_deref(), activation: self.activation, residual };
-                gemm(x.team(), x.values(), weight, &epilogue, out.values_mut());
-                Hidden::Host(out)
+                Hidden::Host(match weights.as_slice() {
+                    [weight] => product(x, weight, &epilogue),
+                    weights => side_by_side(x, weights, &epilogue),
+                })
             }
             (Form::Device { weight, bias }, Hidden::Device(x), None | Some(Hidden::Device(_))) => {
                 let product = x.clone().matmul(weight.clone());
@@ -145,6 +163,31 @@ impl Linear {
             _ => unreachable!("a model's activations are where its weights are"),
         }
     }
+}
+
+fn product(x: &Matrix, weight: &PackedMatrix, epilogue: &Epilogue<'_>) -> Matrix {
+    let mut out = x.unfilled(weight.outputs());
+    gemm(x.team(), x.values(), weight, epilogue, out.values_mut());
+    out
+}
+
+/// The products with several matrices, one beside the other.
+fn side_by_side(x: &Matrix, weights: &[Arc<PackedMatrix>], epilogue: &Epilogue<'_>) -> Matrix {
+    let width = weights.iter().map(|weight| weight.outputs()).sum();
+    let mut out = x.unfilled(width);
+    let mut start = 0;
+    for weight in weights {
+        let columns = start..start + weight.outputs();
+        let bias = epilogue.bias.map(|bias| &bias[columns.clone()]);
+        let part = product(x, weight, &Epilogue { bias, activation: epilogue.activation, residual: None });
+        let rows = out.values_mut().chunks_exact_mut(width);
+        rows.enumerate().for_each(|(i, row)| row[columns.clone()].copy_from_slice(part.row(i)));
+        start = columns.end;
+    }
+    if let Some(residual) = epilogue.residual {
+        out.values_mut().iter_mut().zip(residual).for_each(|(x, residual)| *x += residual);
+    }
+    out
 }
 
 /// The biases side by side, zeros where a piece has none; nothing when none has one.

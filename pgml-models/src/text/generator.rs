@@ -8,6 +8,7 @@ use pgml_core::text::{GenerateArgs, GenerationBatch, ModelSpec, Prepared, Prompt
 use pgml_core::{Error, ErrorKind, Result, Run, bail};
 use serde_json::{Map, Value};
 
+use super::gguf::{self, GgufModel};
 use super::growing::Growing;
 use super::tokenizer::Tokenizer;
 use super::{read_json, read_json_if_there};
@@ -49,26 +50,56 @@ impl CausalGenerator {
     /// See [`load_generator`](super::load_generator).
     pub fn load(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Self> {
         let placement = Placement::of_generator(spec)?;
-        placement.attempt(|| Self::load_on(folder, &placement, run))
+        placement.attempt(|| Self::load_on(folder, spec.file.as_deref(), &placement, run))
     }
 
-    fn load_on(folder: &Path, placement: &Placement, run: &Run) -> Result<Self> {
+    fn load_on(folder: &Path, file: Option<&str>, placement: &Placement, run: &Run) -> Result<Self> {
         // Dropped last, also if this fails.
         let share = placement.share();
-        let config: Value = read_json(&folder.join("config.json"))?;
+        let Parts { config, own, tokenizer, checkpoint, chats } = Parts::read(folder, file)?;
         let architecture = causal::of_config(&config)?;
-        let tokenizer = Arc::new(Tokenizer::load_whole(folder)?);
         run.check()?;
-        let checkpoint = Checkpoint::open(folder)?;
         let model = architecture.load(&config, &Source { weights: checkpoint.weights(), placement })?;
         checkpoint.all_used(architecture.ignored())?;
-        let own = read_json_if_there::<Map<String, Value>>(&folder.join("generation_config.json"))?;
         let Value::Object(config) = config else { bail!(Corrupted, "config.json of the model is no object") };
+        let tokenizer = Arc::new(tokenizer);
         let decoder = Arc::new(TextDecoder::new(Arc::clone(&tokenizer)));
-        let defaults = [config, own.unwrap_or_default()];
-        let chats = Chats::read(folder)?;
+        let defaults = [config, own];
         let vocabulary = OnceLock::new();
         Ok(Self(Arc::new(Inner { model, tokenizer, decoder, chats, vocabulary, defaults, _share: share })))
+    }
+}
+
+/// What a folder, or the GGUF file in it, holds.
+struct Parts {
+    config: Value,
+    /// `generation_config.json`.
+    own: Map<String, Value>,
+    tokenizer: tokenizers::Tokenizer,
+    checkpoint: Checkpoint,
+    chats: Chats,
+}
+
+impl Parts {
+    fn read(folder: &Path, file: Option<&str>) -> Result<Self> {
+        if let Some(file) = gguf::file_in(folder, file)? {
+            let GgufModel { config, generation: own, checkpoint, tokenizer, template, special } =
+                GgufModel::read(&file)?;
+            return Ok(Self {
+                config: config.into(),
+                own,
+                tokenizer,
+                checkpoint,
+                chats: Chats::new(template, special),
+            });
+        }
+        Ok(Self {
+            config: read_json(&folder.join("config.json"))?,
+            own: read_json_if_there(&folder.join("generation_config.json"))?.unwrap_or_default(),
+            tokenizer: Tokenizer::load_whole(folder)?,
+            checkpoint: Checkpoint::open(folder)?,
+            chats: Chats::read(folder)?,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 mod classifier;
 mod embedder;
 mod generator;
+mod gguf;
 mod groups;
 mod growing;
 mod modules;
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 pub use classifier::{Classifier, ZeroShotClassifier, load_pipeline};
 pub use embedder::SentenceEmbedder;
 pub use generator::CausalGenerator;
+pub use gguf::GgufModel;
 pub use reranker::CrossEncoder;
 
 /// Reads the embedder in `folder`, in the form that `spec` asks for.

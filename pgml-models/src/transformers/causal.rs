@@ -65,17 +65,24 @@ impl Causal {
     /// Those of the body, and of [`Linear::load`].
     pub fn load(&self, config: &Value, root: &Source<'_>) -> Result<CausalLm> {
         let source = root.at_or_here(self.body.prefix);
-        let body = (self.body.load)(config, &source)?;
+        let mut body = (self.body.load)(config, &source)?;
         let Some(layout) = body.cache_layout() else {
             bail!(NotSupported, "the model's tokens see what follows them: it makes vectors of texts, not texts");
         };
         let Some(vocabulary) = config.get("vocab_size").and_then(Value::as_u64).map(|n| n as usize) else {
             bail!(Corrupted, "config.json of the model has no vocab_size");
         };
-        let own = root.at(self.head);
-        let words = if own.weights.has("weight") { own } else { source.at(self.words) };
+        let placement = &root.placement.of_output();
+        let own = Source { placement, ..root.at(self.head) };
         let softcap = config.get("final_logit_softcapping").and_then(Value::as_f64).map(|cap| cap as f32);
-        let head = Linear::load(&words, body.width(), vocabulary)?;
+        let head = if own.weights.has("weight") {
+            Linear::load(&own, body.width(), vocabulary)?
+        } else {
+            let words = Source { placement, ..source.at(self.words) };
+            let head = Linear::load(&words, body.width(), vocabulary)?;
+            body.share_words(&head);
+            head
+        };
         Ok(CausalLm { body, head, layout, vocabulary, softcap, placement: root.placement.clone() })
     }
 }

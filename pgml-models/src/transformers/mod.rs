@@ -8,6 +8,7 @@ pub mod deberta_v2;
 pub mod decoder;
 pub mod distilbert;
 pub mod gemma3;
+pub mod gguf;
 pub mod gpt2;
 pub mod gte;
 pub mod head;
@@ -24,7 +25,7 @@ mod token_embeddings;
 use pgml_core::{ErrorKind, Result, bail, error::unknown_name};
 use serde_json::Value;
 
-use crate::nn::{CacheLayout, Hidden, PackedBatch, Source};
+use crate::nn::{CacheLayout, Hidden, Linear, PackedBatch, Source};
 
 pub use causal::{CAUSAL, Causal, CausalLm};
 pub use config::{activation, read};
@@ -64,6 +65,9 @@ pub trait TextEncoder: Send + Sync {
     fn cache_layout(&self) -> Option<CacheLayout> {
         None
     }
+
+    /// Lets the vectors of tokens be rows of the weight of `head`, which is the same table.
+    fn share_words(&mut self, _head: &Linear) {}
 
     /// The last layer's activations, n_tokens × width.
     ///

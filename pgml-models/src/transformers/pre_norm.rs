@@ -82,6 +82,10 @@ impl TextEncoder for PreNormEncoder {
         attention.causal.then_some(CacheLayout { n_layers: self.layers.len(), width })
     }
 
+    fn share_words(&mut self, head: &Linear) {
+        self.embeddings.share(head);
+    }
+
     fn forward(&self, batch: &PackedBatch) -> Result<Hidden> {
         let mut x = match &self.positions {
             None => self.embeddings.forward(batch.ids(), batch)?,

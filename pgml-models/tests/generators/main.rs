@@ -3,6 +3,7 @@
 //! Made by `tests/golden/generators.py` with transformers 5.23.0 and torch 2.15.0.
 #![cfg(feature = "transformers")]
 
+mod gguf;
 mod golden;
 
 use std::collections::BTreeSet;

@@ -26,6 +26,12 @@ impl Chats {
         Ok(Self { template: ChatTemplate::read(folder), special: SpecialTokens::read(folder)? })
     }
 
+    /// Of a template, or why there is none, and the tokens that it names.
+    #[must_use]
+    pub fn new(template: Result<Option<ChatTemplate>>, special: SpecialTokens) -> Self {
+        Self { template, special }
+    }
+
     /// The prompt for the answer to `messages`, which are JSON, with the arguments `chat_template` (a template, or the name of
     /// one of the checkpoint's) and `tools`. It has its special tokens already.
     ///

@@ -21,16 +21,29 @@ pub fn folder() -> PathBuf {
 pub struct Requirements {
     file: &'static str,
     what: &'static str,
+    /// A package that there is only as source, to be compiled here.
+    compiled: Option<&'static str>,
 }
 
 /// For everything about tables.
-pub const TABLES: Requirements =
-    Requirements { file: "requirements.txt", what: "XGBoost, LightGBM, scikit-learn and psycopg for Python" };
+pub const TABLES: Requirements = Requirements {
+    file: "requirements.txt",
+    what: "XGBoost, LightGBM, scikit-learn and psycopg for Python",
+    compiled: None,
+};
 
 /// For transformers.
 pub const TRANSFORMERS: Requirements = Requirements {
     file: "requirements-transformers.txt",
     what: "PyTorch, sentence-transformers and onnxruntime for Python (several GB)",
+    compiled: None,
+};
+
+/// For text generation.
+pub const GENERATION: Requirements = Requirements {
+    file: "requirements-generation.txt",
+    what: "PyTorch, transformers and llama.cpp for Python (several GB; llama.cpp is compiled, which takes minutes)",
+    compiled: Some("llama-cpp-python"),
 };
 
 /// The Python of an environment that has the pinned packages; made at the first call.
@@ -53,7 +66,11 @@ pub fn python(needed: &Requirements) -> Result<PathBuf> {
     run(Command::new("python3").args(["-m", "venv", "--clear", "--without-pip"]).arg(&environment))?;
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "--python"]).arg(&python).args(["--quiet", "--disable-pip-version-check", "install"]);
-    run(pip.args(["--only-binary=:all:", "--requirement"]).arg(&requirements)).map_err(|error| {
+    pip.arg("--only-binary=:all:");
+    if let Some(package) = needed.compiled {
+        pip.args(["--no-binary", package]);
+    }
+    run(pip.arg("--requirement").arg(&requirements)).map_err(|error| {
         Error::new(format!("{error}\nThis needs Python 3 with pip (Debian: apt-get install python3-pip) and PyPI."))
     })?;
     fs::write(&complete, "").context(|| format!("writing {}", complete.display()))?;

@@ -4,6 +4,7 @@ mod algorithms;
 mod embedding;
 mod embedding_in_sql;
 mod forest;
+mod generation;
 mod single_rows;
 mod table_scan;
 mod threads;
@@ -32,6 +33,7 @@ pub const WORKS: &[Work] = &[
     Work { name: "forest", what: "random forest, against scikit-learn", measure: forest::measure },
     Work { name: "algorithms", what: "every algorithm, against its original", measure: algorithms::measure },
     Work { name: "embed", what: "embeddings, against onnxruntime and PyTorch", measure: embedding::measure },
+    Work { name: "generate", what: "text generation, against llama.cpp and PyTorch", measure: generation::measure },
     Work { name: "threads", what: "two threads, idle and beside a neighbour", measure: threads::measure },
 ];
 

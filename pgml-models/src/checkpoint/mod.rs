@@ -1,4 +1,7 @@
-//! A checkpoint's tensors: safetensors files, mapped, sharded or not.
+//! A checkpoint's tensors: safetensors files, sharded or not, or a GGUF file, mapped.
+
+mod change;
+mod rows;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -7,11 +10,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use half::{bf16, f16};
 use memmap2::Mmap;
 use pgml_core::{Error, ErrorKind, Result, bail};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
+
+use crate::gguf::{Element, Tensor};
+
+pub use change::Change;
+pub use rows::Rows;
 
 /// The tensors of one folder, and which of them were asked for.
 #[derive(Debug)]
@@ -24,9 +31,12 @@ pub struct Checkpoint {
 #[derive(Debug)]
 struct Stored {
     file: usize,
-    dtype: Dtype,
+    /// The name of the type where it is none of floats.
+    element: std::result::Result<Element, String>,
     shape: Vec<usize>,
     bytes: Range<usize>,
+    change: Change,
+    from_gguf: bool,
 }
 
 #[derive(Deserialize)]
@@ -49,11 +59,7 @@ impl Checkpoint {
     }
 
     fn add(&mut self, path: &Path, name: &str) -> Result<()> {
-        let file = File::open(path).map_err(|e| unreadable(path, &e))?;
-        // SAFETY: a mapping is as good as the file behind it; whoever truncates a checkpoint in use ends this process, which
-        // holds nothing but models.
-        #[allow(unsafe_code)]
-        let mapped = unsafe { Mmap::map(&file) }.map_err(|e| unreadable(path, &e))?;
+        let mapped = map(path)?;
         let index = self.files.len();
         {
             let broken = |e| Error::new(ErrorKind::Corrupted, format!("\"{name}\" is no safetensors file: {e}"));
@@ -61,7 +67,8 @@ impl Checkpoint {
             let data = header + size_of::<u64>();
             for (tensor, info) in metadata.tensors() {
                 let bytes = data + info.data_offsets.0..data + info.data_offsets.1;
-                let stored = Stored { file: index, dtype: info.dtype, shape: info.shape.clone(), bytes };
+                let (element, shape) = (element(info.dtype), info.shape.clone());
+                let stored = Stored { file: index, element, shape, bytes, change: Change::None, from_gguf: false };
                 if self.tensors.insert(tensor.clone(), stored).is_some() {
                     bail!(Corrupted, "tensor \"{tensor}\" is in two files of the checkpoint");
                 }
@@ -69,6 +76,22 @@ impl Checkpoint {
         }
         self.files.push(mapped);
         Ok(())
+    }
+
+    /// The tensors of a GGUF file that was mapped, under the names of transformers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupted`] when two tensors have one name.
+    pub fn of_gguf(tensors: Vec<(String, (Tensor, Change))>, mapped: Mmap) -> Result<Self> {
+        let mut checkpoint = Self { files: vec![mapped], tensors: HashMap::new(), used: Mutex::default() };
+        for (name, (tensor, change)) in tensors {
+            let (element, shape, bytes) = (Ok(tensor.element), tensor.shape, tensor.bytes);
+            let stored = Stored { file: 0, element, shape, bytes, change, from_gguf: true };
+            if checkpoint.tensors.insert(name.clone(), stored).is_some() {
+                bail!(Corrupted, "two tensors of the GGUF file are the model's \"{name}\"");
+            }
+        }
+        Ok(checkpoint)
     }
 
     /// Bytes of all files.
@@ -139,45 +162,115 @@ impl<'a> Weights<'a> {
     /// The values of the tensor `name` as 32-bit floats in row-major order, borrowed where they are stored so.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupted`], naming the tensor, when it is missing, has another shape, or another type than f32, f16 or
-    /// bf16.
+    /// [`ErrorKind::Corrupted`], naming the tensor, when it is missing, has another shape, or another type than floats.
     pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Cow<'a, [f32]>> {
+        let (stored, element, bytes) = self.find(name, shape)?;
+        Ok(match stored.change {
+            Change::None => rows::floats(element, bytes),
+            Change::Pairs(_) => Cow::Owned(rows::floats(element, &stored.reordered(bytes)).into_owned()),
+            Change::PlusOne => rows::floats(element, bytes).iter().map(|x| x - 1.0).collect(),
+            Change::Transposed => {
+                let inputs = shape.first().copied().unwrap_or(1);
+                Cow::Owned(transposed(&rows::floats(element, bytes), inputs))
+            }
+        })
+    }
+
+    /// The matrix `name`, rows × columns, as it is stored.
+    ///
+    /// # Errors
+    /// As for [`Weights::floats`].
+    pub fn rows(&self, name: &str, shape: [usize; 2]) -> Result<Rows<'a>> {
+        let (stored, element, bytes) = self.find(name, &shape)?;
+        match stored.change {
+            Change::None | Change::Pairs(_) => Ok(Rows::new(element, stored.reordered(bytes), stored.from_gguf)),
+            Change::PlusOne | Change::Transposed => {
+                let floats = self.floats(name, &shape)?;
+                Ok(Rows::of_floats(&floats, crate::kernels::Precision::F32))
+            }
+        }
+    }
+
+    /// The matrix `name`, which a checkpoint of transformers has as inputs × outputs, as outputs × inputs.
+    ///
+    /// # Errors
+    /// As for [`Weights::floats`].
+    pub fn columns(&self, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Rows<'a>> {
+        let (stored, element, bytes) = self.find(name, &[inputs, outputs])?;
+        match stored.change {
+            Change::Transposed => Ok(Rows::new(element, Cow::Borrowed(bytes), stored.from_gguf)),
+            _ => {
+                let floats = self.floats(name, &[inputs, outputs])?;
+                Ok(Rows::of_floats(&transposed(&floats, outputs), crate::kernels::Precision::F32))
+            }
+        }
+    }
+
+    /// The tensor `name` if it has this shape, its type and its bytes.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(&'a Stored, Element, &'a [u8])> {
         let name = format!("{}{name}", self.prefix);
         let Some(stored) = self.checkpoint.tensors.get(&name) else {
             bail!(Corrupted, "the checkpoint has no tensor \"{name}\"");
         };
-        if stored.shape != shape {
+        if !stored.has_shape(shape) {
             bail!(Corrupted, "tensor \"{name}\" has shape {:?}, but {shape:?} is needed", stored.shape);
         }
         let bytes = &self.checkpoint.files[stored.file][stored.bytes.clone()];
-        let values = match stored.dtype {
-            Dtype::F32 => f32s(bytes),
-            Dtype::F16 => Cow::Owned(pairs(bytes).map(|pair| f16::from_le_bytes(pair).to_f32()).collect()),
-            Dtype::BF16 => Cow::Owned(pairs(bytes).map(|pair| bf16::from_le_bytes(pair).to_f32()).collect()),
-            other => bail!(Corrupted, "tensor \"{name}\" is of type {other:?}; known: F32, F16, BF16"),
-        };
-        self.checkpoint.used.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
-        Ok(values)
-    }
-}
-
-/// Little-endian floats, borrowed where the file aligns them.
-fn f32s(bytes: &[u8]) -> Cow<'_, [f32]> {
-    #[cfg(target_endian = "little")]
-    {
-        // SAFETY: every four bytes are a float.
-        #[allow(unsafe_code)]
-        let (before, floats, _) = unsafe { bytes.align_to::<f32>() };
-        if before.is_empty() {
-            return Cow::Borrowed(floats);
+        match &stored.element {
+            Ok(element) => {
+                self.checkpoint.used.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+                Ok((stored, *element, bytes))
+            }
+            Err(other) => bail!(Corrupted, "tensor \"{name}\" is of type {other}; known: F32, F16, BF16"),
         }
     }
-    let (words, _) = bytes.as_chunks();
-    Cow::Owned(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
 }
 
-fn pairs(bytes: &[u8]) -> impl Iterator<Item = [u8; 2]> {
-    bytes.as_chunks().0.iter().copied()
+impl Stored {
+    fn has_shape(&self, shape: &[usize]) -> bool {
+        match self.change {
+            Change::Transposed => self.shape.iter().rev().eq(shape),
+            _ => self.shape == shape,
+        }
+    }
+
+    /// Its rows in the order of transformers.
+    fn reordered<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let n_rows = self.shape.first().copied().unwrap_or(1);
+        self.change.reorder(bytes, n_rows, bytes.len().checked_div(n_rows).unwrap_or(0))
+    }
+}
+
+/// Columns as rows, of a matrix in rows of `width`.
+fn transposed(values: &[f32], width: usize) -> Vec<f32> {
+    let n_rows = values.len().checked_div(width).unwrap_or(0);
+    let mut columns = vec![0.0; values.len()];
+    for (i, row) in values.chunks_exact(width.max(1)).enumerate() {
+        row.iter().enumerate().for_each(|(j, x)| columns[j * n_rows + i] = *x);
+    }
+    columns
+}
+
+/// Maps a file.
+///
+/// # Errors
+/// [`ErrorKind::Io`] when it cannot be read.
+pub fn map(path: &Path) -> Result<Mmap> {
+    let file = File::open(path).map_err(|e| unreadable(path, &e))?;
+    // SAFETY: a mapping is as good as the file behind it; whoever truncates a checkpoint in use ends this process, which
+    // holds nothing but models.
+    #[allow(unsafe_code)]
+    let mapped = unsafe { Mmap::map(&file) };
+    mapped.map_err(|e| unreadable(path, &e))
+}
+
+fn element(dtype: Dtype) -> std::result::Result<Element, String> {
+    match dtype {
+        Dtype::F32 => Ok(Element::F32),
+        Dtype::F16 => Ok(Element::F16),
+        Dtype::BF16 => Ok(Element::Bf16),
+        other => Err(format!("{other:?}")),
+    }
 }
 
 fn file_names(folder: &Path) -> Result<Vec<String>> {

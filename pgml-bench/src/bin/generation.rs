@@ -1,0 +1,167 @@
+//! Our side of `cargo xtask bench peers generate`: answers each line of standard input with the JSON of one measurement.
+//!
+//! A line is `SHAPE FORM THREADS WORK`: a folder below the first argument; the form `f32`, `bf16`, `q8_0` or `q4_0`; the work
+//! `decode` (seconds for a token after a short prompt), `together` (seconds for a token of each of eight texts), `prompt`
+//! (seconds for a prompt of 512 tokens) or `first` (seconds until the first token after a prompt of 32). Each token is the one
+//! with the largest score. `memory` is no time but bytes: what the process holds
+//! without what it keeps of eight texts of 1,000 tokens.
+
+use std::error::Error;
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use pgml_core::text::ModelSpec;
+use pgml_models::checkpoint::Checkpoint;
+use pgml_models::device::Placement;
+use pgml_models::kernels::Team;
+use pgml_models::nn::{CacheMemory, KvCache, PackedBatch, SharedCache, Source};
+use pgml_models::transformers::{CausalLm, causal};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Tokens of the prompts, and tokens that are timed.
+const PROMPT: usize = 512;
+const FIRST: usize = 32;
+const DECODED: usize = 24;
+/// Texts that grow together.
+const TOGETHER: usize = 8;
+/// Tokens of each, where memory is measured.
+const LONG: usize = 1000;
+
+struct Side {
+    folder: PathBuf,
+    /// One at a time is in memory.
+    loaded: Option<(String, CausalLm)>,
+    team: Arc<Team>,
+}
+
+/// A text that grows.
+struct Text {
+    cache: SharedCache,
+    next: Vec<u32>,
+}
+
+fn main() -> Result<()> {
+    let folder = std::env::args_os().nth(1).ok_or("the first argument is the folder of the models")?.into();
+    let mut side = Side { folder, loaded: None, team: Arc::new(Team::new(1)) };
+    answer("{\"ready\": true}")?;
+    for line in std::io::stdin().lock().lines() {
+        let figure = side.measure(&line?)?;
+        answer(&format!("{{\"seconds\": {figure}}}"))?;
+    }
+    Ok(())
+}
+
+fn answer(json: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{json}")?;
+    Ok(out.flush()?)
+}
+
+impl Side {
+    fn measure(&mut self, line: &str) -> Result<f64> {
+        let [shape, form, threads, work] = line.split(' ').collect::<Vec<_>>()[..] else {
+            return Err(format!("`{line}` is not SHAPE FORM THREADS WORK").into());
+        };
+        let threads = threads.parse()?;
+        if self.team.threads() != threads {
+            self.team = Arc::new(Team::new(threads));
+        }
+        self.load(shape, form)?;
+        match work {
+            "decode" => self.decode(1),
+            "together" => self.decode(TOGETHER),
+            "prompt" => self.prompt(PROMPT),
+            "first" => self.prompt(FIRST),
+            "memory" => self.memory(),
+            other => Err(format!("unknown work `{other}`").into()),
+        }
+    }
+
+    fn load(&mut self, shape: &str, form: &str) -> Result<()> {
+        let name = format!("{shape} {form}");
+        if self.loaded.as_ref().is_some_and(|(loaded, _)| *loaded == name) {
+            return Ok(());
+        }
+        self.loaded = None;
+        let mut spec = ModelSpec { device: Some("cpu".to_owned()), ..ModelSpec::named(shape) };
+        match form {
+            "q8_0" => spec.quantization = Some("int8".to_owned()),
+            "q4_0" => spec.quantization = Some("int4".to_owned()),
+            _ => spec.dtype = Some(form.to_owned()),
+        }
+        let (folder, placement) = (self.folder.join(shape), Placement::of_generator(&spec)?);
+        let config = serde_json::from_slice(&std::fs::read(folder.join("config.json"))?)?;
+        let checkpoint = Checkpoint::open(&folder)?;
+        let source = Source { weights: checkpoint.weights(), placement: &placement };
+        self.loaded = Some((name, causal::of_config(&config)?.load(&config, &source)?));
+        Ok(())
+    }
+
+    fn model(&self) -> Result<&CausalLm> {
+        self.loaded.as_ref().map(|(_, model)| model).ok_or_else(|| "no model is loaded".into())
+    }
+
+    fn texts(&self, n: usize, length: usize) -> Result<Vec<Text>> {
+        let memory = CacheMemory::new(self.model()?.layout(), 4 << 30);
+        let text = |i: usize| Text {
+            cache: Arc::new(Mutex::new(KvCache::new(&memory, true))),
+            next: (0..length).map(|j| 1000 + ((i * 7919 + j * 104_729) % 20_000) as u32).collect(),
+        };
+        Ok((0..n).map(text).collect())
+    }
+
+    /// Reads what is next of each text; what is then next is the token with the largest score.
+    fn step(&self, texts: &mut [Text]) -> Result<()> {
+        let model = self.model()?;
+        for text in texts.iter() {
+            text.cache.lock().map_err(|_| "a thread panicked")?.reserve(text.next.len())?;
+        }
+        let sequences: Vec<(&[u32], SharedCache)> =
+            texts.iter().map(|text| (text.next.as_slice(), Arc::clone(&text.cache))).collect();
+        let batch = PackedBatch::continuing(&sequences, &self.team);
+        let rows: Vec<usize> = batch.sequences().map(|rows| rows.end - 1).collect();
+        let logits = model.logits(&batch, &rows)?;
+        drop(sequences);
+        for (text, logits) in texts.iter_mut().zip(logits.chunks_exact(model.vocabulary())) {
+            let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i);
+            text.next = vec![best as u32];
+        }
+        Ok(())
+    }
+
+    fn decode(&self, n: usize) -> Result<f64> {
+        let mut texts = self.texts(n, FIRST)?;
+        self.step(&mut texts)?;
+        self.step(&mut texts)?;
+        let start = Instant::now();
+        for _ in 0..DECODED {
+            self.step(&mut texts)?;
+        }
+        Ok(start.elapsed().as_secs_f64() / DECODED as f64)
+    }
+
+    fn prompt(&self, length: usize) -> Result<f64> {
+        let mut texts = self.texts(1, length)?;
+        let start = Instant::now();
+        self.step(&mut texts)?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    /// Bytes that the process holds without what it keeps of texts.
+    fn memory(&self) -> Result<f64> {
+        let mut texts = self.texts(TOGETHER, LONG / 4)?;
+        for _ in 0..4 {
+            self.step(&mut texts)?;
+            texts.iter_mut().for_each(|text| text.next = vec![7; LONG / 4]);
+        }
+        let layout = self.model()?.layout();
+        let kept = TOGETHER * LONG.div_ceil(pgml_models::kernels::PAGE) * layout.page_bytes();
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
+        let resident: f64 = resident.ok_or("no RssAnon")?.trim().parse()?;
+        Ok(resident * 1024.0 - kept as f64)
+    }
+}

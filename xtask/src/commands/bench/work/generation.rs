@@ -1,0 +1,108 @@
+//! Text generation on random weights in the shapes of real models, against llama.cpp and transformers on PyTorch.
+
+use std::process::Command;
+
+use super::super::peer::{self, Peer};
+use super::super::place::Place;
+use super::super::report::{Line, Target, megabytes};
+use super::super::statistics::{alternate, median};
+use super::embedding::{seconds_or_less, time};
+use crate::error::{Context, Result};
+use crate::extension::cargo;
+use crate::{places, process};
+
+const RUNS: usize = 5;
+
+const SHAPES: [&str; 3] = ["gpt2", "qwen2.5-0.5b", "tinyllama-1.1b"];
+
+/// One line of the table for each shape: our measurement, the peer's, and how many times faster ours should be. See
+/// `pgml-bench/src/bin/generation.rs` and `pgml-bench/peers/generate.py`.
+struct Comparison {
+    work: &'static str,
+    form: &'static str,
+    measured: &'static str,
+    peer: &'static str,
+    target: f64,
+}
+
+#[rustfmt::skip]
+const COMPARISONS: &[Comparison] = &[
+    Comparison { work: "decode, Q8_0, against llama.cpp", form: "q8_0", measured: "decode", peer: "llama.cpp", target: 1.0 },
+    Comparison { work: "decode, Q4_0, against llama.cpp", form: "q4_0", measured: "decode", peer: "llama.cpp", target: 1.0 },
+    Comparison { work: "prompt of 512 tokens, Q8_0, against llama.cpp", form: "q8_0", measured: "prompt", peer: "llama.cpp", target: 0.8 },
+    Comparison { work: "prompt of 512 tokens, Q4_0, against llama.cpp", form: "q4_0", measured: "prompt", peer: "llama.cpp", target: 0.8 },
+    Comparison { work: "first token after 32, Q4_0, against llama.cpp", form: "q4_0", measured: "first", peer: "llama.cpp", target: 1.0 / 1.1 },
+    Comparison { work: "decode, bf16, against transformers", form: "bf16", measured: "decode", peer: "transformers", target: 1.5 },
+    Comparison { work: "decode, f32, against transformers", form: "f32", measured: "decode", peer: "transformers", target: 1.5 },
+];
+
+/// The total rate of eight texts that grow together beside that of one.
+const TOGETHER: &[(&str, f64)] = &[("bf16", 3.0), ("q8_0", 3.0), ("q4_0", 1.8)];
+
+/// Megabytes beyond the weights and what is kept of eight texts of 1,000 tokens.
+const MEMORY: f64 = 200.0;
+
+pub fn measure(place: &Place) -> Result<Vec<Line>> {
+    let targets = ["--features", "pgml-bench/transformers", "--bin", "generation", "--example", "reference"];
+    process::run(cargo()?.args(["build", "--release"]).args(targets))?;
+    let python = peer::python(&peer::GENERATION)?;
+    let models = place.file("generation");
+    process::run(Command::new(&python).arg(peer::folder().join("generation_models.py")).arg(&models))?;
+    let mut program = Command::new(places::target()?.join("release/generation"));
+    let mut ours = Peer::run(program.arg(&models), "our side")?;
+    let mut other = Peer::start(&python, "generate.py", &[&models])?;
+    let mut lines = Vec::new();
+    for shape in SHAPES {
+        for comparison in COMPARISONS {
+            let Comparison { form, measured, peer, .. } = comparison;
+            let own = format!("{shape} {form} 2 {measured}");
+            let (a, b) = alternate(RUNS, || time(&mut ours, &own), || time(&mut other, &format!("{peer} {own}")))?;
+            let (a, b) = (median(&a), median(&b));
+            lines.push(line(&format!("{shape}, {}", comparison.work), [a, b], b / a, comparison.target));
+        }
+        for (form, target) in TOGETHER {
+            let [one, eight] = ["decode", "together"].map(|work| format!("{shape} {form} 2 {work}"));
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            for _ in 0..RUNS {
+                a.push(time(&mut ours, &eight)?);
+                b.push(time(&mut ours, &one)?);
+            }
+            let (a, b) = (median(&a), median(&b));
+            let work = format!("{shape}, a token of each of eight texts, {form}, beside one of one: total rate");
+            lines.push(line(&work, [a, b], 8.0 * b / a, *target));
+        }
+    }
+    let beyond = time(&mut ours, "qwen2.5-0.5b q4_0 2 memory")?;
+    lines.push(memory(beyond, weights(&models)?));
+    Ok(lines)
+}
+
+fn line(work: &str, [ours, peer]: [f64; 2], figure: f64, target: f64) -> Line {
+    Line {
+        work: format!("{work}, two threads"),
+        ours: seconds_or_less(ours),
+        peer: seconds_or_less(peer),
+        figure,
+        unit: " × faster",
+        target: Target::AtLeast(target),
+        holds: true,
+    }
+}
+
+/// Bytes of the matrices in the form that is measured.
+fn weights(models: &std::path::Path) -> Result<f64> {
+    let path = models.join("qwen2.5-0.5b/q4_0.gguf");
+    Ok(std::fs::metadata(&path).context(|| format!("reading {}", path.display()))?.len() as f64)
+}
+
+fn memory(taken: f64, weights: f64) -> Line {
+    Line {
+        work: "qwen2.5-0.5b, Q4_0, eight texts of 1,000 tokens: memory beyond what is kept of them, against the file's size".into(),
+        ours: megabytes(taken),
+        peer: megabytes(weights),
+        figure: (taken - weights) / 1e6,
+        unit: " MB more",
+        target: Target::AtMost(MEMORY),
+        holds: true,
+    }
+}
