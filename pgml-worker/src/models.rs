@@ -91,6 +91,12 @@ pub trait Models: Send + Sync + 'static {
     /// Of a folder that says of itself what cannot be.
     fn files(&self, found: &Found) -> Result<Vec<String>>;
 
+    /// The task that the model says it is made for.
+    ///
+    /// # Errors
+    /// Of a model that says nothing from which a task follows.
+    fn task(&self, found: &Found) -> Result<TextTask>;
+
     /// Reads them. Takes long; polls `run`.
     ///
     /// # Errors

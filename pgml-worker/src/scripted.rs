@@ -13,7 +13,7 @@ use std::time::Duration;
 use pgml_core::frames::Settings;
 use pgml_core::text::{
     EmbedArgs, Embedder, Event, Finish, GenerateArgs, Generated, GenerationBatch, ModelSpec, Prepared, Prompt,
-    Question, RankArgs, Reranker, TextGenerator, TextPipeline, Tokens,
+    Question, RankArgs, Reranker, TextGenerator, TextPipeline, TextTask, Tokens,
 };
 use pgml_core::{Result, Run, bail};
 
@@ -66,6 +66,13 @@ impl Models for Scripted {
 
     fn files(&self, _: &Found) -> Result<Vec<String>> {
         Ok(vec!["config.json".into()])
+    }
+
+    fn task(&self, found: &Found) -> Result<TextTask> {
+        Ok(match found.folder.ends_with("answers") {
+            true => TextTask::QuestionAnswering,
+            false => TextTask::TextGeneration,
+        })
     }
 
     fn load(&self, found: &Found, spec: &ModelSpec, purpose: Purpose, run: &Run) -> Result<Loaded> {

@@ -34,7 +34,7 @@ pub struct Server {
 /// A request for texts.
 struct Asked {
     model: ModelSpec,
-    task: String,
+    task: Option<String>,
     args: String,
     chat: bool,
     stream: bool,
@@ -182,9 +182,12 @@ impl Server {
         let start = Instant::now();
         // All of them are here before the first is answered: so a refusal is not mixed up with them.
         let inputs = transform::inputs(total, connection)?;
-        let (task, args) = (TextTask::named(&asked.task)?, object(&asked.args)?);
-        task.check(&args)?;
         let access = Access { token: asked.token.clone(), refresh: false };
+        let (task, args) = (self.task(asked, &access, connection)?, object(&asked.args)?);
+        task.check(&args)?;
+        if asked.stream {
+            task.check_stream()?;
+        }
         let purpose = if task.generates() { Purpose::Generate } else { Purpose::Answer(task) };
         let wanted = Wanted { spec: &asked.model, purpose, settings: &asked.settings, access: &access };
         let model = self.registry.get(&wanted, connection)?;
@@ -202,12 +205,23 @@ impl Server {
                 let (kind, statistics) = (Kind::Answer(Arc::clone(pipeline)), Arc::clone(&model.statistics));
                 let work = Work { model: model.id, kind, statistics };
                 let ticket = self.scheduler(model.device())?.enter(work, connection.waker());
-                transform::send(answers(pipeline, &inputs, &args, &ticket, connection)?, connection)?;
+                let answers = answers(pipeline, &inputs, &args, &ticket, connection)?;
+                transform::send(&task.whole(answers), connection)?;
             }
             Loaded::Embedder(_) | Loaded::Reranker(_) => return Err(not_for(task.name()).into()),
         }
         model.statistics.call(total, start.elapsed());
         Ok(total)
+    }
+
+    /// The task that is named, or that follows from the model.
+    fn task(&self, asked: &Asked, access: &Access, connection: &mut Connection) -> Result<TextTask, Stop> {
+        if let Some(name) = &asked.task {
+            return Ok(TextTask::named(name)?);
+        }
+        // For which purpose is not known yet, and does not matter to the place of the files.
+        let wanted = Wanted { spec: &asked.model, purpose: Purpose::Generate, settings: &asked.settings, access };
+        self.registry.task(&wanted, connection)
     }
 
     /// Where the texts of a model grow.

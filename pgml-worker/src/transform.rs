@@ -76,7 +76,7 @@ impl Transform<'_> {
         }
         let results: Option<Vec<Value>> = results.into_iter().collect();
         match results {
-            Some(results) => send(results, connection),
+            Some(results) => send(&self.task.whole(results), connection),
             None => Err(Error::new(ErrorKind::Internal, "a prompt was not answered").into()),
         }
     }
@@ -125,8 +125,8 @@ impl Transform<'_> {
 ///
 /// # Errors
 /// [`Stop::Closed`] when the caller is gone.
-pub fn send(results: Vec<Value>, connection: &mut Connection) -> Result<(), Stop> {
-    let json = Value::from(results).to_string();
+pub fn send(whole: &Value, connection: &mut Connection) -> Result<(), Stop> {
+    let json = whole.to_string();
     let mut rest = json.as_str();
     while !rest.is_empty() {
         let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));

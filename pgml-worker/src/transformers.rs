@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pgml_core::frames::Settings;
-use pgml_core::text::ModelSpec;
+use pgml_core::text::{ModelSpec, TextTask};
 use pgml_core::{Result, Run};
 use pgml_models::device::DeviceName;
 use pgml_models::hub::folders::{default_cache, in_folders};
@@ -46,6 +46,10 @@ impl Models for Transformers {
 
     fn files(&self, found: &Found) -> Result<Vec<String>> {
         snapshot::files(&found.folder)
+    }
+
+    fn task(&self, found: &Found) -> Result<TextTask> {
+        pgml_models::text::task_of(&found.folder)
     }
 
     fn load(&self, found: &Found, spec: &ModelSpec, purpose: Purpose, run: &Run) -> Result<Loaded> {

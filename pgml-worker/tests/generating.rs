@@ -14,7 +14,7 @@ use common::{Caller, start};
 fn request(caller: &Caller, model: &str, args: &Value, inputs: u64, stream: bool) -> Request {
     Request::Transform {
         model: ModelSpec::named(model),
-        task: "text-generation".into(),
+        task: Some("text-generation".into()),
         args: args.to_string(),
         inputs,
         chat: false,
@@ -126,11 +126,33 @@ fn bad_prompts_arguments_and_tasks_are_errors_and_the_connection_goes_on() {
     assert_eq!(whole(&mut caller, &json!({}), &["a", " "]).expect_err("empty").kind(), ErrorKind::InvalidData);
     let mut unknown = request(&caller, "generate", &json!({}), 0, false);
     if let Request::Transform { task, .. } = &mut unknown {
-        *task = "knitting".into();
+        *task = Some("knitting".into());
     }
     caller.send(&unknown);
     assert!(pieces(&mut caller).expect_err("no such task").message().contains("knitting"));
     assert!(whole(&mut caller, &json!({"max_new_tokens": 1}), &["a"]).is_ok());
+}
+
+#[test]
+fn a_task_that_is_not_named_follows_from_the_model() {
+    let mut caller = start().caller_of();
+    let mut asked = request(&caller, "answers", &json!({}), 1, false);
+    if let Request::Transform { task, .. } = &mut asked {
+        *task = None;
+    }
+    let mut answer = |text: &str| {
+        caller.send(&asked);
+        caller.send(&Request::Texts(vec![text.to_owned()]));
+        pieces(&mut caller).map(|pieces| pieces.concat())
+    };
+    // The answer to one question comes alone.
+    assert_eq!(answer("yyy").expect("works"), r#"{"label":3.0,"score":1.0}"#);
+    if let Request::Transform { args, .. } = &mut asked {
+        *args = json!({"max_new_tokens": 1}).to_string();
+    }
+    caller.send(&asked);
+    caller.send(&Request::Texts(vec!["y".to_owned()]));
+    assert!(pieces(&mut caller).expect_err("no such argument").message().contains("max_new_tokens"));
 }
 
 #[test]
@@ -139,7 +161,7 @@ fn tasks_that_read_answer_each_input_in_its_place() {
     let texts: Vec<String> = (0..300).map(|i| "y".repeat(i * 7 % 40 + 1)).collect();
     let mut asked = request(&caller, "plain", &json!({}), 300, false);
     if let Request::Transform { task, .. } = &mut asked {
-        *task = "text-classification".into();
+        *task = Some("text-classification".into());
     }
     caller.send(&asked);
     caller.send(&Request::Texts(texts.clone()));

@@ -35,8 +35,8 @@ pub enum Request {
     Transform {
         /// The model.
         model: ModelSpec,
-        /// The name of the [`TextTask`](crate::text::TextTask).
-        task: String,
+        /// The name of the [`TextTask`](crate::text::TextTask); found out from the model when absent.
+        task: Option<String>,
         /// The task's arguments, a JSON object.
         args: String,
         /// How many inputs follow.

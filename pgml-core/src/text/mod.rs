@@ -4,25 +4,34 @@
 //! finishes each result for its own caller; a program with one caller takes the one-call forms.
 
 mod allowed;
+mod answering;
 mod batch;
 mod classify;
 mod embed;
+mod features;
+mod filling;
 mod generate;
 mod generator;
 mod pipeline;
 mod rank;
 mod spec;
+mod tagging;
 mod transform;
 
 pub use allowed::check_allowed;
+pub use answering::{AnswerArgs, ContextQuestion, ContextToken};
 pub use batch::{Batches, in_batches};
 pub use classify::{ClassifyArgs, ScoreFunction, ZeroShotArgs};
 pub use embed::{EmbedArgs, Embedder, normalize};
+use features::truncates;
+pub use features::{Comparison, FeatureArgs, SimilarityArgs};
+pub use filling::FillArgs;
 pub use generate::GenerateArgs;
 pub use generator::{Event, Finish, Generated, GenerationBatch, Prepared, Prompt, TextGenerator, generate};
 pub use pipeline::{Question, TextPipeline};
 pub use rank::{RankArgs, Ranked, Reranker, rank_order};
 pub use spec::ModelSpec;
+pub use tagging::{JoinTokens, TagArgs, TextToken};
 pub use transform::{TextTask, TransformModel};
 
 /// One text (or pair of texts) as its model reads it.

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{ClassifyArgs, EmbedArgs, GenerateArgs, ModelSpec, ZeroShotArgs};
+use super::{AnswerArgs, ClassifyArgs, EmbedArgs, FeatureArgs, FillArgs, GenerateArgs, ModelSpec};
+use super::{SimilarityArgs, TagArgs, ZeroShotArgs};
 use crate::error::unknown_name;
-use crate::{ErrorKind, Hyperparams, Result, bail, hyperparams};
+use crate::{Error, ErrorKind, Hyperparams, Result, bail, hyperparams};
 
 /// What a model does with texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,23 +18,48 @@ pub enum TextTask {
     TextClassification,
     /// Says which of the caller's labels a text has.
     ZeroShotClassification,
+    /// Says what each word of a text is.
+    TokenClassification,
+    /// Finds the answer to a question in a text.
+    QuestionAnswering,
+    /// Says which words could stand in a gap.
+    FillMask,
+    /// Gives the numbers that a model makes of each token.
+    FeatureExtraction,
+    /// Says how much sentences mean the same.
+    SentenceSimilarity,
 }
 
-/// A task's names.
-struct Names {
+/// What there is to know of a task.
+struct Known {
     task: TextTask,
     name: &'static str,
     aliases: &'static [&'static str],
     /// The model of transformers' pipelines, where the task has one.
     default_model: Option<&'static str>,
+    /// How the names of the classes end whose models are made for it.
+    classes: &'static [&'static str],
+    /// Checks its arguments.
+    check: fn(&Map<String, Value>) -> Result<()>,
+    /// Whether the answer to a single input comes alone, not in a list.
+    alone: bool,
 }
 
+/// The arguments of what generates texts.
+const GENERATION: fn(&Map<String, Value>) -> Result<()> = |args| GenerateArgs::from_json("transform", args).map(drop);
+
+/// Every task, one line each.
 #[rustfmt::skip]
-static TASKS: &[Names] = &[
-    Names { task: TextTask::TextGeneration, name: "text-generation", aliases: &[], default_model: Some("openai-community/gpt2") },
-    Names { task: TextTask::Conversational, name: "conversational", aliases: &[], default_model: None },
-    Names { task: TextTask::TextClassification, name: "text-classification", aliases: &["sentiment-analysis"], default_model: Some("distilbert/distilbert-base-uncased-finetuned-sst-2-english") },
-    Names { task: TextTask::ZeroShotClassification, name: "zero-shot-classification", aliases: &[], default_model: None },
+static TASKS: &[Known] = &[
+    Known { task: TextTask::TextGeneration, name: "text-generation", aliases: &[], default_model: Some("openai-community/gpt2"), classes: &["ForCausalLM", "LMHeadModel"], check: GENERATION, alone: false },
+    Known { task: TextTask::Conversational, name: "conversational", aliases: &[], default_model: None, classes: &[], check: GENERATION, alone: false },
+    Known { task: TextTask::TextClassification, name: "text-classification", aliases: &["sentiment-analysis"], default_model: Some("distilbert/distilbert-base-uncased-finetuned-sst-2-english"), classes: &["ForSequenceClassification"], check: |args| ClassifyArgs::from_json("transform", args).map(drop), alone: false },
+    Known { task: TextTask::ZeroShotClassification, name: "zero-shot-classification", aliases: &[], default_model: Some("facebook/bart-large-mnli"), classes: &[], check: |args| ZeroShotArgs::from_json("transform", args)?.labels().map(drop), alone: false },
+    Known { task: TextTask::TokenClassification, name: "token-classification", aliases: &["ner"], default_model: Some("dbmdz/bert-large-cased-finetuned-conll03-english"), classes: &["ForTokenClassification"], check: |args| TagArgs::from_json("transform", args)?.check(), alone: false },
+    Known { task: TextTask::QuestionAnswering, name: "question-answering", aliases: &[], default_model: Some("distilbert/distilbert-base-cased-distilled-squad"), classes: &["ForQuestionAnswering"], check: |args| AnswerArgs::from_json("transform", args).map(drop), alone: true },
+    Known { task: TextTask::FillMask, name: "fill-mask", aliases: &[], default_model: Some("distilbert/distilroberta-base"), classes: &["ForMaskedLM", "BertForPreTraining", "AlbertForPreTraining"], check: |args| FillArgs::from_json("transform", args)?.targets().map(drop), alone: true },
+    Known { task: TextTask::FeatureExtraction, name: "feature-extraction", aliases: &[], default_model: Some("distilbert/distilbert-base-cased"), classes: &["Model"], check: |args| FeatureArgs::from_json("transform", args).map(drop), alone: false },
+    Known { task: TextTask::SentenceSimilarity, name: "sentence-similarity", aliases: &[], default_model: None, classes: &[], check: |args| SimilarityArgs::from_json("transform", args).map(drop), alone: true },
 ];
 
 hyperparams! {
@@ -72,9 +98,9 @@ impl TextTask {
     /// # Errors
     /// [`ErrorKind::InvalidParameter`], listing what is known.
     pub fn named(name: &str) -> Result<Self> {
-        let found = TASKS.iter().find(|names| names.name == name || names.aliases.contains(&name));
-        found.map(|names| names.task).ok_or_else(|| {
-            let known = TASKS.iter().flat_map(|names| std::iter::once(names.name).chain(names.aliases.iter().copied()));
+        let found = TASKS.iter().find(|known| known.name == name || known.aliases.contains(&name));
+        found.map(|known| known.task).ok_or_else(|| {
+            let known = TASKS.iter().flat_map(|known| std::iter::once(known.name).chain(known.aliases.iter().copied()));
             unknown_name(ErrorKind::InvalidParameter, "task of transform", name, known)
         })
     }
@@ -82,7 +108,7 @@ impl TextTask {
     /// Its name, which is that of transformers.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.names().name
+        self.known().name
     }
 
     /// Whether it makes texts.
@@ -91,27 +117,60 @@ impl TextTask {
         matches!(self, Self::TextGeneration | Self::Conversational)
     }
 
+    /// Checks that it makes texts, which can be had piece by piece.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSupported`] when it does not.
+    pub fn check_stream(self) -> Result<()> {
+        if !self.generates() {
+            bail!(NotSupported, "the task \"{}\" makes no text to stream; use pgml.transform", self.name());
+        }
+        Ok(())
+    }
+
     /// Checks the task's arguments.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidParameter`], listing what is known.
     pub fn check(self, args: &Map<String, Value>) -> Result<()> {
-        match self {
-            Self::TextGeneration | Self::Conversational => GenerateArgs::from_json("transform", args).map(drop),
-            Self::TextClassification => ClassifyArgs::from_json("transform", args).map(drop),
-            Self::ZeroShotClassification => ZeroShotArgs::from_json("transform", args)?.labels().map(drop),
-        }
+        (self.known().check)(args)
+    }
+
+    /// The task that a model is made for, by what its `config.json` says of its class.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSupported`] for a class from which no task follows, listing those from which one does.
+    pub fn of_config(config: &Value) -> Result<Self> {
+        let class = config.get("architectures").and_then(|classes| classes.get(0)).and_then(Value::as_str);
+        let Some(class) = class else {
+            return Err(unclear("config.json of the model names no class (architectures)"));
+        };
+        let is_for = |known: &&Known| known.classes.iter().any(|end| class.ends_with(end));
+        TASKS.iter().find(is_for).map(|known| known.task).ok_or_else(|| unclear(&format!("the model is a {class}")))
+    }
+
+    /// What comes back for all inputs.
+    #[must_use]
+    pub fn whole(self, mut answers: Vec<Value>) -> Value {
+        if self.known().alone && answers.len() == 1 { answers.remove(0) } else { answers.into() }
     }
 
     /// The model that is used where none is named.
     #[must_use]
     pub fn default_model(self) -> Option<&'static str> {
-        self.names().default_model
+        self.known().default_model
     }
 
-    fn names(self) -> &'static Names {
-        TASKS.iter().find(|names| names.task == self).unwrap_or(&TASKS[0])
+    fn known(self) -> &'static Known {
+        TASKS.iter().find(|known| known.task == self).unwrap_or(&TASKS[0])
     }
+}
+
+fn unclear(what: &str) -> Error {
+    let classes: Vec<String> = TASKS.iter().flat_map(|known| known.classes).map(|end| format!("…{end}")).collect();
+    Error::new(ErrorKind::NotSupported, format!("{what}, from which no task follows"))
+        .with_detail(format!("known: {}", classes.join(", ")))
+        .with_hint("name the task too: {\"task\": …, \"model\": …}")
 }
 
 impl TransformModel {
@@ -131,17 +190,15 @@ impl TransformModel {
         Ok(read)
     }
 
-    /// What is to be done, and by which model in which form.
+    /// What is to be done, where it does not follow from the model alone, and by which model in which form.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidParameter`] for an unknown task, and where a model must be named.
-    pub fn resolve(&self) -> Result<(TextTask, ModelSpec)> {
-        let task = match &self.task {
-            Some(name) => TextTask::named(name)?,
-            None => TextTask::TextGeneration,
-        };
-        let Some(model) = self.model.as_deref().or(task.default_model()) else {
-            bail!(InvalidParameter, "the task \"{}\" needs a model: {{\"task\": …, \"model\": …}}", task.name());
+    pub fn resolve(&self) -> Result<(Option<TextTask>, ModelSpec)> {
+        let task = self.task.as_deref().map(TextTask::named).transpose()?;
+        let Some(model) = self.model.as_deref().or(task.and_then(TextTask::default_model)) else {
+            let name = task.map_or("", TextTask::name);
+            bail!(InvalidParameter, "the task \"{name}\" needs a model: {{\"task\": …, \"model\": …}}");
         };
         let dtype = self.dtype.clone().filter(|dtype| dtype != "auto");
         let form = EmbedArgs { dtype, ..EmbedArgs::default() };
@@ -166,11 +223,40 @@ mod tests {
     #[test]
     fn a_task_may_be_a_name_or_an_object() {
         let (task, spec) = TransformModel::read(&json!("text-generation")).and_then(|t| t.resolve()).expect("known");
-        assert_eq!((task, spec.name.as_str()), (TextTask::TextGeneration, "openai-community/gpt2"));
+        assert_eq!((task, spec.name.as_str()), (Some(TextTask::TextGeneration), "openai-community/gpt2"));
         let object = json!({"task": "conversational", "model": "m", "torch_dtype": "bfloat16", "load_in_8bit": true});
         let (task, spec) = TransformModel::read(&object).and_then(|t| t.resolve()).expect("known");
-        assert_eq!((task, spec.name.as_str()), (TextTask::Conversational, "m"));
+        assert_eq!((task, spec.name.as_str()), (Some(TextTask::Conversational), "m"));
         assert_eq!((spec.dtype.as_deref(), spec.quantization.as_deref()), (Some("bf16"), Some("int8")));
+    }
+
+    #[test]
+    fn a_task_follows_from_the_class_of_a_model() {
+        let (task, _) = TransformModel::read(&json!({"model": "m"})).and_then(|t| t.resolve()).expect("a model");
+        assert_eq!(task, None);
+        for (class, task) in [
+            ("RobertaForSequenceClassification", TextTask::TextClassification),
+            ("BertForTokenClassification", TextTask::TokenClassification),
+            ("DistilBertForQuestionAnswering", TextTask::QuestionAnswering),
+            ("ModernBertForMaskedLM", TextTask::FillMask),
+            ("GPT2LMHeadModel", TextTask::TextGeneration),
+            ("Qwen3ForCausalLM", TextTask::TextGeneration),
+            ("BertModel", TextTask::FeatureExtraction),
+        ] {
+            assert_eq!(TextTask::of_config(&json!({"architectures": [class]})).expect(class), task);
+        }
+        for config in [json!({}), json!({"architectures": ["ElectraForPreTraining"]})] {
+            let error = TextTask::of_config(&config).expect_err("unclear");
+            assert!(error.detail().is_some_and(|known| known.contains("…ForTokenClassification")), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn one_answer_comes_alone_where_transformers_gives_it_alone() {
+        let one = || vec![json!({"answer": "x"})];
+        assert_eq!(TextTask::QuestionAnswering.whole(one()), json!({"answer": "x"}));
+        assert_eq!(TextTask::TextClassification.whole(one()), json!([{"answer": "x"}]));
+        assert_eq!(TextTask::QuestionAnswering.whole([one(), one()].concat()).as_array().map(Vec::len), Some(2));
     }
 
     #[test]

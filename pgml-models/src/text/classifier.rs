@@ -1,13 +1,12 @@
 //! Texts to labels: those of the model, or those of the caller (Yin, Hay, Roth 2019).
 
-use std::path::Path;
 use std::sync::Arc;
 
-use pgml_core::text::{ClassifyArgs, ModelSpec, Question, ScoreFunction, TextPipeline, TextTask, Tokens, ZeroShotArgs};
+use pgml_core::text::{ClassifyArgs, Question, ScoreFunction, TextPipeline, Tokens, ZeroShotArgs};
 use pgml_core::{Error, ErrorKind, Hyperparams, Result, Run, bail};
 use serde_json::{Map, Value};
 
-use super::read_json;
+use super::pipelines::Folder;
 use super::sequence_classifier::SequenceClassifier;
 use crate::transformers::n_labels;
 
@@ -26,30 +25,34 @@ pub struct ZeroShotClassifier {
     outputs: [usize; 2],
 }
 
-/// Reads the model in `folder` for `task`, in the form that `spec` asks for.
-///
-/// # Errors
-/// As for [`load_embedder`](super::load_embedder), and [`ErrorKind::NotSupported`] for a model that is not made for the task.
-pub fn load_pipeline(folder: &Path, task: TextTask, spec: &ModelSpec, run: &Run) -> Result<Arc<dyn TextPipeline>> {
-    let config: Value = read_json(&folder.join("config.json"))?;
-    let classifier = || SequenceClassifier::load(folder, &config, spec, "classify texts", run);
-    match task {
-        TextTask::TextClassification => {
-            let (labels, function) = (Arc::new(labels(&config)?), function(&config)?);
-            Ok(Arc::new(Classifier { classifier: classifier()?, labels, function }))
-        }
-        TextTask::ZeroShotClassification => {
-            let outputs = entailment(&labels(&config)?)?;
-            Ok(Arc::new(ZeroShotClassifier { classifier: classifier()?, outputs }))
-        }
-        TextTask::TextGeneration | TextTask::Conversational => {
-            bail!(Internal, "the task \"{}\" is no classification", task.name())
-        }
+impl Classifier {
+    /// Reads the model.
+    ///
+    /// # Errors
+    /// See [`load_pipeline`](super::load_pipeline).
+    pub fn load(from: &Folder<'_>) -> Result<Self> {
+        let (labels, function) = (Arc::new(labels(&from.config)?), function(&from.config)?);
+        Ok(Self { classifier: classifier(from)?, labels, function })
     }
 }
 
+impl ZeroShotClassifier {
+    /// Reads the model.
+    ///
+    /// # Errors
+    /// See [`load_pipeline`](super::load_pipeline).
+    pub fn load(from: &Folder<'_>) -> Result<Self> {
+        let outputs = entailment(&labels(&from.config)?)?;
+        Ok(Self { classifier: classifier(from)?, outputs })
+    }
+}
+
+fn classifier(from: &Folder<'_>) -> Result<SequenceClassifier> {
+    SequenceClassifier::load(from.folder, &from.config, from.spec, "classify texts", from.run)
+}
+
 /// The names of the outputs, in their order.
-fn labels(config: &Value) -> Result<Vec<String>> {
+pub(super) fn labels(config: &Value) -> Result<Vec<String>> {
     let names = config.get("id2label").and_then(Value::as_object);
     let name = |i: usize| names.and_then(|names| names.get(&i.to_string())).and_then(Value::as_str);
     Ok((0..n_labels(config)?).map(|i| name(i).map_or_else(|| format!("LABEL_{i}"), str::to_owned)).collect())

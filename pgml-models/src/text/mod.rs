@@ -1,15 +1,22 @@
 //! Text models as the contracts of `pgml-core` want them, read from folders laid out like Hugging Face snapshots.
 
+mod answerer;
 mod classifier;
 mod embedder;
+mod features;
+mod filler;
 mod generator;
 mod gguf;
 mod groups;
 mod growing;
+mod headed;
 mod modules;
+mod pipelines;
 mod prefixes;
+mod reader;
 mod reranker;
 mod sequence_classifier;
+mod tagger;
 mod teams;
 mod tokenizer;
 
@@ -21,11 +28,16 @@ use pgml_core::text::{Embedder, ModelSpec, Reranker, TextGenerator};
 use pgml_core::{Error, ErrorKind, Result, Run};
 use serde::de::DeserializeOwned;
 
-pub use classifier::{Classifier, ZeroShotClassifier, load_pipeline};
+pub use answerer::Answerer;
+pub use classifier::{Classifier, ZeroShotClassifier};
 pub use embedder::SentenceEmbedder;
+pub use features::{FeatureExtractor, Similarity};
+pub use filler::Filler;
 pub use generator::CausalGenerator;
 pub use gguf::GgufModel;
+pub use pipelines::{Folder, load_pipeline, task_of};
 pub use reranker::CrossEncoder;
+pub use tagger::Tagger;
 
 /// Reads the embedder in `folder`, in the form that `spec` asks for.
 ///

@@ -12,13 +12,24 @@ use tokenizers::{EncodeInput, Encoding, TruncationParams};
 pub(crate) struct TokenizerConfig {
     /// Some say "without limit" with a number beyond all integers.
     model_max_length: Option<f64>,
-    pub model_input_names: Option<Vec<String>>,
+    model_input_names: Option<Vec<String>>,
+    clean_up_tokenization_spaces: Option<bool>,
 }
 
 impl TokenizerConfig {
     /// Reads the file of a model's folder; an empty one where there is none.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         Ok(super::read_json_if_there(&folder.join("tokenizer_config.json"))?.unwrap_or_default())
+    }
+
+    /// Whether the model is told which part of a pair a token belongs to.
+    pub(crate) fn reads_types(&self) -> bool {
+        self.model_input_names.as_ref().is_none_or(|names| names.iter().any(|name| name == "token_type_ids"))
+    }
+
+    /// Whether texts lose the spaces that tokens put before punctuation.
+    pub(crate) fn cleans_up(&self) -> bool {
+        self.clean_up_tokenization_spaces == Some(true)
     }
 
     /// Most tokens of a text.
@@ -83,6 +94,6 @@ impl Tokenizer {
     }
 }
 
-fn refused(error: tokenizers::Error) -> Error {
+pub(super) fn refused(error: tokenizers::Error) -> Error {
     Error::new(ErrorKind::InvalidData, format!("the tokenizer refuses the text: {error}"))
 }

@@ -4,7 +4,8 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, Head, HeadSource, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
+use super::head::Words;
+use super::{Encoder, Head, HeadSource, Heads, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
 use super::{activation, check_heads, n_labels, only, read};
 use crate::kernels::Activation;
 use crate::nn::linear::Piece;
@@ -16,7 +17,7 @@ pub static ALBERT: Encoder = Encoder {
     prefix: "albert",
     ignored: &["position_ids", "pooler.", "predictions.", "sop_classifier.", "classifier.", "qa_outputs."],
     load,
-    head: Some(head),
+    head: Some(Heads::of_encoder(head, words)),
 };
 
 #[derive(Deserialize)]
@@ -49,9 +50,23 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
 }
 
 fn head(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
-    let width = read::<Config>(config)?.hidden_size;
     let (dense, classifier) = (source.model.at("pooler"), source.root.at("classifier"));
-    Head::load(&dense, Activation::Tanh, &classifier, width, n_labels(config)?)
+    Head::load(&dense, Activation::Tanh, &classifier, source.width, n_labels(config)?)
+}
+
+fn words(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
+    let (fields, own) = (read::<Config>(config)?, source.root.at("predictions"));
+    let words = Words {
+        dense: own.at("dense"),
+        activation: activation(&fields.hidden_act)?,
+        norm: own.at("LayerNorm"),
+        eps: fields.layer_norm_eps,
+        inner: fields.embedding_size,
+        decoder: own.at("decoder"),
+        table: source.model.at("embeddings.word_embeddings"),
+        bias: own,
+    };
+    words.load_all(config, source)
 }
 
 fn embeddings(source: &Source<'_>, config: &Config) -> Result<TokenEmbeddings> {

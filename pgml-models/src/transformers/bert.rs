@@ -5,7 +5,8 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, Head, HeadSource, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
+use super::head::Words;
+use super::{Encoder, Head, HeadSource, Heads, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
 use super::{activation, check_heads, jina_bert, n_labels, only, read};
 use crate::kernels::Activation;
 use crate::nn::linear::Piece;
@@ -21,11 +22,26 @@ pub static BERT: Encoder = Encoder {
         Some("alibi") => jina_bert::load(config, source),
         _ => load(config, source, 0),
     },
-    head: Some(|config, source| {
-        let width = read::<Config>(config)?.hidden_size;
-        let (dense, classifier) = (source.model.at("pooler.dense"), source.root.at("classifier"));
-        Head::load(&dense, Activation::Tanh, &classifier, width, n_labels(config)?)
-    }),
+    head: Some(Heads::of_encoder(
+        |config, source| {
+            let (dense, classifier) = (source.model.at("pooler.dense"), source.root.at("classifier"));
+            Head::load(&dense, Activation::Tanh, &classifier, source.width, n_labels(config)?)
+        },
+        |config, source| {
+            let (fields, own) = (read::<Config>(config)?, source.root.at("cls.predictions"));
+            let words = Words {
+                dense: own.at("transform.dense"),
+                activation: activation(&fields.hidden_act)?,
+                norm: own.at("transform.LayerNorm"),
+                eps: fields.layer_norm_eps,
+                inner: fields.hidden_size,
+                decoder: own.at("decoder"),
+                table: source.model.at("embeddings.word_embeddings"),
+                bias: own,
+            };
+            words.load_all(config, source)
+        },
+    )),
 };
 
 /// RoBERTa, XLM-RoBERTa and CamemBERT.
@@ -35,7 +51,10 @@ pub static ROBERTA: Encoder = Encoder {
     ignored: &["position_ids", "token_type_ids", "pooler.", "lm_head.", "classifier.", "qa_outputs."],
     // Positions count from behind the padding's id.
     load: |config, source| load(config, source, read::<Config>(config)?.pad_token_id.unwrap_or(1) + 1),
-    head: Some(|config, source| head(config, source, Activation::Tanh)),
+    head: Some(Heads::of_encoder(
+        |config, source| head(config, source, Activation::Tanh),
+        |config, source| lm_head(config, source, read::<Config>(config)?.layer_norm_eps),
+    )),
 };
 
 /// ELECTRA.
@@ -51,7 +70,23 @@ pub static ELECTRA: Encoder = Encoder {
         "qa_outputs.",
     ],
     load: |config, source| load(config, source, 0),
-    head: Some(|config, source| head(config, source, Activation::Gelu)),
+    head: Some(Heads::of_encoder(
+        |config, source| head(config, source, Activation::Gelu),
+        |config, source| {
+            let (fields, own) = (read::<Config>(config)?, source.root.at("generator_predictions"));
+            let words = Words {
+                dense: own.at("dense"),
+                activation: Activation::Gelu,
+                norm: own.at("LayerNorm"),
+                eps: fields.layer_norm_eps,
+                inner: fields.embedding_size.unwrap_or(fields.hidden_size),
+                decoder: source.root.at("generator_lm_head"),
+                table: source.model.at("embeddings.word_embeddings"),
+                bias: source.root.at("generator_lm_head"),
+            };
+            words.load_all(config, source)
+        },
+    )),
 };
 
 #[derive(Deserialize)]
@@ -91,8 +126,24 @@ fn load(config: &Value, source: &Source<'_>, first_position: u32) -> Result<Box<
 
 /// The head of all but BERT itself.
 fn head(config: &Value, source: &HeadSource<'_>, activation: Activation) -> Result<Head> {
-    let (classifier, width) = (source.root.at("classifier"), read::<Config>(config)?.hidden_size);
-    Head::load(&classifier.at("dense"), activation, &classifier.at("out_proj"), width, n_labels(config)?)
+    let classifier = source.root.at("classifier");
+    Head::load(&classifier.at("dense"), activation, &classifier.at("out_proj"), source.width, n_labels(config)?)
+}
+
+/// The words of RoBERTa, and of MPNet after it.
+pub(super) fn lm_head(config: &Value, source: &HeadSource<'_>, eps: f64) -> Result<Head> {
+    let own = source.root.at("lm_head");
+    let words = Words {
+        dense: own.at("dense"),
+        activation: Activation::Gelu,
+        norm: own.at("layer_norm"),
+        eps,
+        inner: source.width,
+        decoder: own.at("decoder"),
+        table: source.model.at("embeddings.word_embeddings"),
+        bias: own,
+    };
+    words.load_all(config, source)
 }
 
 fn embeddings(source: &Source<'_>, config: &Config, first_position: u32) -> Result<TokenEmbeddings> {

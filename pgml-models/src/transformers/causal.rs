@@ -3,7 +3,7 @@
 use pgml_core::{ErrorKind, Result, bail, error::unknown_name};
 use serde_json::Value;
 
-use super::{Encoder, TextEncoder, decoder, gemma3, gpt2};
+use super::{Encoder, TextEncoder, config::vocabulary, decoder, gemma3, gpt2};
 use crate::device::Placement;
 use crate::nn::{CacheLayout, Hidden, Linear, Matrix, PackedBatch, Source};
 
@@ -69,9 +69,7 @@ impl Causal {
         let Some(layout) = body.cache_layout() else {
             bail!(NotSupported, "the model's tokens see what follows them: it makes vectors of texts, not texts");
         };
-        let Some(vocabulary) = config.get("vocab_size").and_then(Value::as_u64).map(|n| n as usize) else {
-            bail!(Corrupted, "config.json of the model has no vocab_size");
-        };
+        let vocabulary = vocabulary(config)?;
         let placement = &root.placement.of_output();
         let own = Source { placement, ..root.at(self.head) };
         let softcap = config.get("final_logit_softcapping").and_then(Value::as_f64).map(|cap| cap as f32);

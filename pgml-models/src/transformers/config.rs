@@ -35,6 +35,17 @@ pub fn activation(name: &str) -> Result<Activation> {
     })
 }
 
+/// How many words the vocabulary has.
+///
+/// # Errors
+/// [`ErrorKind::Corrupted`] when it is not said.
+pub fn vocabulary(config: &Value) -> Result<usize> {
+    match config.get("vocab_size").and_then(Value::as_u64) {
+        Some(n) => Ok(n as usize),
+        None => bail!(Corrupted, "config.json of the model has no vocab_size"),
+    }
+}
+
 /// Checks that heads divide the width.
 ///
 /// # Errors

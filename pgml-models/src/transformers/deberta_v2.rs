@@ -7,7 +7,8 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, Head, HeadSource, TextEncoder, activation, check_heads, n_labels, only, read};
+use super::head::Words;
+use super::{Encoder, Head, HeadSource, Heads, TextEncoder, activation, check_heads, n_labels, only, read};
 use crate::kernels::Team;
 use crate::nn::convolution::Convolution;
 use crate::nn::disentangled::{Disentangled, Distances};
@@ -30,7 +31,7 @@ pub static DEBERTA_V2: Encoder = Encoder {
         "qa_outputs.",
     ],
     load,
-    head: Some(head),
+    head: Some(Heads::of_encoder(head, words)),
 };
 
 #[derive(Deserialize)]
@@ -112,7 +113,26 @@ fn head(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
     only(config, "pooler_hidden_size", &[json!(fields.hidden_size)])?;
     let act = activation(fields.pooler_hidden_act.as_deref().unwrap_or("gelu"))?;
     let (dense, classifier) = (source.root.at("pooler.dense"), source.root.at("classifier"));
-    Head::load(&dense, act, &classifier, fields.hidden_size, n_labels(config)?)
+    Head::load(&dense, act, &classifier, source.width, n_labels(config)?)
+}
+
+/// In the form of transformers, or in that of the authors where `legacy` is off.
+fn words(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
+    only(config, "legacy", &[json!(true), json!(false)])?;
+    let (fields, is_own) = (read::<Config>(config)?, config["legacy"] == json!(false));
+    let own = source.root.at(if is_own { "lm_predictions.lm_head" } else { "cls.predictions" });
+    let transform = if is_own { own.clone() } else { own.at("transform") };
+    let words = Words {
+        dense: transform.at("dense"),
+        activation: activation(&fields.hidden_act)?,
+        norm: transform.at("LayerNorm"),
+        eps: fields.layer_norm_eps,
+        inner: if is_own { fields.hidden_size } else { fields.embedding_size.unwrap_or(fields.hidden_size) },
+        decoder: own.at("decoder"),
+        table: source.model.at("embeddings.word_embeddings"),
+        bias: own,
+    };
+    words.load_all(config, source)
 }
 
 impl Config {

@@ -5,11 +5,16 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, read, rope};
+use super::head::{qa_outputs, score, score_of_tokens};
+use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, read, rope};
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, AttentionBias, Embedding, GatedMlp, LayerNorm, Linear, Source};
 
-pub(super) const IGNORED: &[&str] = &["lm_head.", "score.", "inv_freq"];
+pub(super) const IGNORED: &[&str] = &["lm_head.", "score.", "qa_outputs.", "inv_freq"];
+
+/// What decoders have on top for tasks.
+pub(super) const HEADS: Heads =
+    Heads { sequence: Some(score), tokens: Some(score_of_tokens), spans: Some(qa_outputs), words: None };
 
 /// LLaMA.
 pub static LLAMA: Encoder = Encoder {
@@ -17,7 +22,7 @@ pub static LLAMA: Encoder = Encoder {
     prefix: "model",
     ignored: IGNORED,
     load: |config, source| load(config, source, false, |_, _| false),
-    head: None,
+    head: Some(HEADS),
 };
 
 /// Mistral, whose layers all slide where a window is given.
@@ -26,7 +31,7 @@ pub static MISTRAL: Encoder = Encoder {
     prefix: "model",
     ignored: IGNORED,
     load: |config, source| load(config, source, false, |fields, _| fields.sliding_window.is_some()),
-    head: None,
+    head: Some(HEADS),
 };
 
 /// Qwen 2.
@@ -35,7 +40,7 @@ pub static QWEN2: Encoder = Encoder {
     prefix: "model",
     ignored: IGNORED,
     load: |config, source| load(config, source, false, Decoder::slides_in_qwen),
-    head: None,
+    head: Some(HEADS),
 };
 
 /// Qwen 3.
@@ -44,7 +49,7 @@ pub static QWEN3: Encoder = Encoder {
     prefix: "model",
     ignored: IGNORED,
     load: |config, source| load(config, source, true, Decoder::slides_in_qwen),
-    head: None,
+    head: Some(HEADS),
 };
 
 /// The fields that decoders have in common.

@@ -4,7 +4,8 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Encoder, Head, HeadSource, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
+use super::head::Words;
+use super::{Encoder, Head, HeadSource, Heads, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
 use super::{activation, check_heads, n_labels, read};
 use crate::kernels::Activation;
 use crate::nn::linear::Piece;
@@ -24,7 +25,7 @@ pub static DISTILBERT: Encoder = Encoder {
         "qa_outputs.",
     ],
     load,
-    head: Some(head),
+    head: Some(Heads::of_encoder(head, words)),
 };
 
 /// No configuration says it.
@@ -62,9 +63,22 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
 }
 
 fn head(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
-    let width = read::<Config>(config)?.dim;
     let (dense, classifier) = (source.root.at("pre_classifier"), source.root.at("classifier"));
-    Head::load(&dense, Activation::Relu, &classifier, width, n_labels(config)?)
+    Head::load(&dense, Activation::Relu, &classifier, source.width, n_labels(config)?)
+}
+
+fn words(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
+    let words = Words {
+        dense: source.root.at("vocab_transform"),
+        activation: activation(&read::<Config>(config)?.activation)?,
+        norm: source.root.at("vocab_layer_norm"),
+        eps: EPS,
+        inner: source.width,
+        decoder: source.root.at("vocab_projector"),
+        table: source.model.at("embeddings.word_embeddings"),
+        bias: source.root.at("vocab_projector"),
+    };
+    words.load_all(config, source)
 }
 
 fn layer(source: &Source<'_>, config: &Config) -> Result<PostNormLayer> {

@@ -4,13 +4,18 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::decoder::{Decoder, IGNORED};
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, only, read, rope};
+use super::decoder::{Decoder, HEADS, IGNORED};
+use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, only, read, rope};
 use crate::nn::{Attention, Embedding, LayerNorm, Source};
 
 /// Gemma 3, its text part.
-pub static GEMMA3: Encoder =
-    Encoder { model_types: &["gemma3_text"], prefix: "model", ignored: IGNORED, load, head: None };
+pub static GEMMA3: Encoder = Encoder {
+    model_types: &["gemma3_text"],
+    prefix: "model",
+    ignored: IGNORED,
+    load,
+    head: Some(Heads { tokens: None, spans: None, ..HEADS }),
+};
 
 #[derive(Deserialize)]
 struct Own {

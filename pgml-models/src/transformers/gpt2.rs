@@ -4,7 +4,8 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, only, read};
+use super::head::{classifier, qa_outputs, score};
+use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, only, read};
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Source};
 
 /// GPT-2.
@@ -12,9 +13,9 @@ pub static GPT2: Encoder = Encoder {
     model_types: &["gpt2"],
     prefix: "transformer",
     // Masks that old checkpoints store.
-    ignored: &["attn.bias", "attn.masked_bias", "lm_head."],
+    ignored: &["attn.bias", "attn.masked_bias", "lm_head.", "score.", "classifier.", "qa_outputs."],
     load,
-    head: None,
+    head: Some(Heads { sequence: Some(score), tokens: Some(classifier), spans: Some(qa_outputs), words: None }),
 };
 
 #[derive(Deserialize)]

@@ -5,7 +5,8 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, Head, HeadSource, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
+use super::head::Words;
+use super::{Encoder, Head, HeadSource, Heads, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
 use super::{activation, check_heads, n_labels, only, read, rope};
 use crate::kernels::Activation;
 use crate::nn::linear::Piece;
@@ -13,13 +14,16 @@ use crate::nn::{Attention, Embedding, GatedMlp, LayerNorm, Linear, Rope, Source}
 
 const IGNORED: &[&str] = &["position_ids", "pooler.", "lm_head.", "classifier.", "inv_freq"];
 
+/// Answers have no head of their own.
+const HEADS: Heads = Heads { spans: None, ..Heads::of_encoder(head, words) };
+
 /// GTE as its authors name it.
 pub static NEW: Encoder = Encoder {
     model_types: &["new"],
     prefix: "new",
     ignored: IGNORED,
     load: |config, source| load(config, source, 10_000.0),
-    head: Some(head),
+    head: Some(HEADS),
 };
 
 /// GTE as transformers names it.
@@ -28,7 +32,7 @@ pub static GTE: Encoder = Encoder {
     prefix: "gte",
     ignored: IGNORED,
     load: |config, source| load(config, source, 160_000.0),
-    head: Some(head),
+    head: Some(HEADS),
 };
 
 #[derive(Deserialize)]
@@ -75,9 +79,25 @@ fn load(config: &Value, source: &Source<'_>, default_theta: f64) -> Result<Box<d
 }
 
 fn head(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
-    let width = read::<Config>(config)?.hidden_size;
     let (dense, classifier) = (source.model.at_or_here("new").at("pooler.dense"), source.root.at("classifier"));
-    Head::load(&dense, Activation::Tanh, &classifier, width, n_labels(config)?)
+    Head::load(&dense, Activation::Tanh, &classifier, source.width, n_labels(config)?)
+}
+
+/// The authors' layout has the configuration's activation, transformers' the usual one; the norm is called differently.
+fn words(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
+    let (fields, own) = (read::<Config>(config)?, source.root.at("lm_head"));
+    let is_original = own.weights.has("norm.weight");
+    let words = Words {
+        dense: own.at("dense"),
+        activation: if is_original { activation(&fields.hidden_act)? } else { Activation::Gelu },
+        norm: own.at(if is_original { "norm" } else { "layer_norm" }),
+        eps: fields.layer_norm_eps,
+        inner: source.width,
+        decoder: own.at("decoder"),
+        table: source.model.at_or_here("new").at("embeddings.word_embeddings"),
+        bias: own.at("decoder"),
+    };
+    words.load_all(config, source)
 }
 
 fn embeddings(source: &Source<'_>, config: &Config) -> Result<TokenEmbeddings> {

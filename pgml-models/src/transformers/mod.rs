@@ -30,7 +30,7 @@ use crate::nn::{CacheLayout, Hidden, Linear, PackedBatch, Source};
 pub use causal::{CAUSAL, Causal, CausalLm};
 pub use config::{activation, read};
 use config::{check_heads, only};
-pub use head::{Head, HeadSource, n_labels};
+pub use head::{Head, HeadKind, HeadSource, Heads, LoadHead, n_labels};
 use post_norm::{PostNormEncoder, PostNormLayer};
 use pre_norm::{PreNormEncoder, PreNormLayer};
 use rope_config::rope;
@@ -46,12 +46,9 @@ pub struct Encoder {
     pub ignored: &'static [&'static str],
     /// Reads the weights.
     pub load: fn(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>>,
-    /// Reads what checkpoints for classifying sequences have on top, where that is known.
-    pub head: Option<LoadHead>,
+    /// What checkpoints for tasks have on top, where that is known.
+    pub head: Option<Heads>,
 }
-
-/// Reads a head.
-pub type LoadHead = fn(config: &Value, source: &HeadSource<'_>) -> Result<Head>;
 
 /// An encoder with its weights.
 pub trait TextEncoder: Send + Sync {
@@ -108,6 +105,14 @@ pub fn of_config(config: &Value) -> Result<&'static Encoder> {
         Some(model_type) => encoder(model_type),
         None => bail!(Corrupted, "config.json of the model has no model_type"),
     }
+}
+
+/// Finds what is below the head of a task: an encoder, or what else continues texts.
+///
+/// # Errors
+/// Those of [`of_config`].
+pub fn body_of_config(config: &Value) -> Result<&'static Encoder> {
+    of_config(config).or_else(|error| causal::of_config(config).map(|causal| causal.body).map_err(|_| error))
 }
 
 /// Finds an encoder by the `model_type` of its configuration.

@@ -5,8 +5,10 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, Head, HeadSource, PreNormEncoder, PreNormLayer, TextEncoder};
+use super::head::{Reads, Words};
+use super::{Encoder, Head, HeadSource, Heads, PreNormEncoder, PreNormLayer, TextEncoder};
 use super::{activation, check_heads, n_labels, only, read, rope};
+use crate::kernels::Activation;
 use crate::nn::{Attention, Embedding, GatedMlp, LayerNorm, Linear, Pooling, Source};
 
 /// ModernBERT.
@@ -15,7 +17,17 @@ pub static MODERNBERT: Encoder = Encoder {
     prefix: "model",
     ignored: &["head.", "decoder.", "classifier."],
     load,
-    head: Some(head),
+    head: Some(Heads {
+        sequence: Some(|config, source| {
+            only(config, "classifier_pooling", &[json!("cls"), json!("mean")])?;
+            let is_mean = config["classifier_pooling"] == json!("mean");
+            let reads = Reads::Pooled(if is_mean { Pooling::Mean } else { Pooling::Cls });
+            Ok(Head { reads, ..head(config, source, n_labels(config)?)? })
+        }),
+        tokens: Some(|config, source| head(config, source, n_labels(config)?)),
+        spans: Some(|config, source| head(config, source, 2)),
+        words: Some(words),
+    }),
 };
 
 #[derive(Deserialize)]
@@ -31,7 +43,6 @@ struct Config {
     local_attention: usize,
     layer_types: Option<Vec<String>>,
     global_attn_every_n_layers: Option<usize>,
-    classifier_pooling: Option<String>,
     classifier_activation: Option<String>,
 }
 
@@ -51,20 +62,38 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     }))
 }
 
-fn head(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
-    only(config, "classifier_pooling", &[json!("cls"), json!("mean")])?;
+/// Labels or answers of every token; the layer below is the same for all tasks.
+fn head(config: &Value, source: &HeadSource<'_>, n_outputs: usize) -> Result<Head> {
     let fields: Config = read(config)?;
-    let act = activation(fields.classifier_activation.as_deref().unwrap_or("gelu"))?;
-    let (layers, classifier, width) = (source.root.at("head"), source.root.at("classifier"), fields.hidden_size);
-    let is_mean = fields.classifier_pooling.as_deref() == Some("mean");
+    let (layers, act) = (source.root.at("head"), fields.head_activation()?);
     Ok(Head {
-        pooling: if is_mean { Pooling::Mean } else { Pooling::Cls },
-        norm: Some(LayerNorm::load(&layers.at("norm"), width, fields.norm_eps)?),
-        ..Head::load(&layers.at("dense"), act, &classifier, width, n_labels(config)?)?
+        dense: Some(Linear::load(&layers.at("dense"), source.width, source.width)?.with_activation(act)),
+        norm: Some(LayerNorm::load(&layers.at("norm"), source.width, fields.norm_eps)?),
+        ..Head::of_tokens(&source.root.at("classifier"), source.width, n_outputs)?
     })
 }
 
+fn words(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
+    only(config, "decoder_bias", &[json!(true)])?;
+    let fields: Config = read(config)?;
+    let words = Words {
+        dense: source.root.at("head.dense"),
+        activation: fields.head_activation()?,
+        norm: source.root.at("head.norm"),
+        eps: fields.norm_eps,
+        inner: source.width,
+        decoder: source.root.at("decoder"),
+        table: source.model.at("embeddings.tok_embeddings"),
+        bias: source.root.at("decoder"),
+    };
+    words.load_all(config, source)
+}
+
 impl Config {
+    fn head_activation(&self) -> Result<Activation> {
+        activation(self.classifier_activation.as_deref().unwrap_or("gelu"))
+    }
+
     /// Whether layer `i` sees its neighbourhood only.
     fn is_local(&self, i: usize) -> Result<bool> {
         let Some(layer_types) = &self.layer_types else {

@@ -4,8 +4,8 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, Head, HeadSource, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
-use super::{activation, check_heads, n_labels, only, read};
+use super::{Encoder, Head, HeadSource, Heads, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
+use super::{activation, bert, check_heads, n_labels, only, read};
 use crate::kernels::Activation;
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, AttentionBias, Embedding, LayerNorm, Linear, Mlp, Source};
@@ -16,7 +16,9 @@ pub static MPNET: Encoder = Encoder {
     prefix: "mpnet",
     ignored: &["position_ids", "pooler.", "lm_head.", "classifier.", "qa_outputs."],
     load,
-    head: Some(head),
+    head: Some(Heads::of_encoder(head, |config, source| {
+        bert::lm_head(config, source, read::<Config>(config)?.layer_norm_eps)
+    })),
 };
 
 /// Whatever the configuration says of buckets: transformers counts in 32 up to a distance of 128.
@@ -66,8 +68,8 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
 }
 
 fn head(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
-    let (classifier, width) = (source.root.at("classifier"), read::<Config>(config)?.hidden_size);
-    Head::load(&classifier.at("dense"), Activation::Tanh, &classifier.at("out_proj"), width, n_labels(config)?)
+    let classifier = source.root.at("classifier");
+    Head::load(&classifier.at("dense"), Activation::Tanh, &classifier.at("out_proj"), source.width, n_labels(config)?)
 }
 
 fn layer(source: &Source<'_>, config: &Config, bias: &AttentionBias) -> Result<PostNormLayer> {

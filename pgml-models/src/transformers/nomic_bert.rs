@@ -5,8 +5,10 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
-use super::{activation, check_heads, only, read, rope};
+use super::config::vocabulary;
+use super::head::Words;
+use super::{Encoder, Head, HeadSource, Heads, PostNormEncoder, PostNormLayer, TextEncoder, TokenEmbeddings};
+use super::{activation, check_heads, n_labels, only, read, rope};
 use crate::kernels::Activation;
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, Embedding, GatedMlp, LayerNorm, Linear, Rope, Source};
@@ -15,7 +17,7 @@ use crate::nn::{Attention, Embedding, GatedMlp, LayerNorm, Linear, Rope, Source}
 pub static NOMIC_BERT: Encoder = Encoder {
     model_types: &["nomic_bert"],
     prefix: "nomic_bert",
-    ignored: &["position_ids", "pooler.", "cls.", "lm_head.", "inv_freq"],
+    ignored: &["position_ids", "pooler.", "cls.", "lm_head.", "classifier.", "inv_freq"],
     load: |config, source| {
         let source = source.at_or_here("bert");
         match config.get("n_embd") {
@@ -23,7 +25,8 @@ pub static NOMIC_BERT: Encoder = Encoder {
             None => read_native(config, &source),
         }
     },
-    head: None,
+    // Answers have no head of their own.
+    head: Some(Heads { spans: None, ..Heads::of_encoder(head, words) }),
 };
 
 const DEFAULT_THETA: f64 = 1000.0;
@@ -66,6 +69,16 @@ struct Native {
     layer_norm_eps: f64,
 }
 
+impl Original {
+    fn activation(&self) -> Result<Activation> {
+        Ok(match self.activation_function.as_str() {
+            "swiglu" => Activation::Silu,
+            "geglu" => Activation::Gelu,
+            other => bail!(NotSupported, "activation_function \"{other}\" is not supported; known: swiglu, geglu"),
+        })
+    }
+}
+
 fn read_original(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     check_original(config)?;
     let config: Original = read(config)?;
@@ -76,11 +89,7 @@ fn read_original(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEnco
         inner: config.n_inner.unwrap_or(4 * config.n_embd),
         n_heads: config.n_head,
         eps: config.layer_norm_epsilon,
-        activation: match config.activation_function.as_str() {
-            "swiglu" => Activation::Silu,
-            "geglu" => Activation::Gelu,
-            other => bail!(NotSupported, "activation_function \"{other}\" is not supported; known: swiglu, geglu"),
-        },
+        activation: config.activation()?,
         rope: rope(&json!({}), config.n_embd / config.n_head, "full_attention", ("", theta))?,
     };
     let n_words = config.vocab_size.next_multiple_of(config.pad_vocab_size_multiple.unwrap_or(1).max(1));
@@ -152,6 +161,33 @@ fn load(
         width: shape.width,
         max_tokens: Some(max_tokens),
     }))
+}
+
+fn head(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
+    let (dense, classifier) = (source.model.at_or_here("bert").at("pooler.dense"), source.root.at("classifier"));
+    Head::load(&dense, Activation::Tanh, &classifier, source.width, n_labels(config)?)
+}
+
+fn words(config: &Value, source: &HeadSource<'_>) -> Result<Head> {
+    let own = source.root.at("cls.predictions");
+    let (act, eps) = match config.get("n_embd") {
+        Some(_) => read::<Original>(config).and_then(|fields| Ok((fields.activation()?, fields.layer_norm_epsilon)))?,
+        None => {
+            read::<Native>(config).and_then(|fields| Ok((activation(&fields.hidden_act)?, fields.layer_norm_eps)))?
+        }
+    };
+    let multiple = config.get("pad_vocab_size_multiple").and_then(Value::as_u64).unwrap_or(1).max(1) as usize;
+    let words = Words {
+        dense: own.at("transform.dense"),
+        activation: act,
+        norm: own.at("transform.layer_norm"),
+        eps,
+        inner: source.width,
+        decoder: own.at("decoder"),
+        table: source.model.at_or_here("bert").at("embeddings.word_embeddings"),
+        bias: own,
+    };
+    words.load(source.width, vocabulary(config)?.next_multiple_of(multiple))
 }
 
 fn native_layer(source: &Source<'_>, shape: &Shape) -> Result<PostNormLayer> {

@@ -5,7 +5,8 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, read};
+use super::head::classifier;
+use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, read};
 use crate::kernels::Activation;
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, AttentionBias, Embedding, FeedForward, GatedMlp, LayerNorm, Linear, Mlp, Source};
@@ -15,9 +16,10 @@ pub static T5: Encoder = Encoder {
     model_types: &["t5", "mt5"],
     prefix: "transformer",
     // One table under up to three names.
-    ignored: &["decoder.", "lm_head.", "classification_head.", "encoder.embed_tokens."],
+    ignored: &["decoder.", "lm_head.", "classification_head.", "encoder.embed_tokens.", "classifier.", "qa_outputs."],
     load,
-    head: None,
+    // Other heads read the decoder.
+    head: Some(Heads { tokens: Some(classifier), ..Heads::NONE }),
 };
 
 #[derive(Deserialize)]

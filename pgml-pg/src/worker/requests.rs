@@ -112,15 +112,19 @@ pub fn transform_stream(
 fn transform_request(task: &Value, args: &Value, inputs: usize, chat: bool, stream: bool) -> Result<Request> {
     let asked = TransformModel::read(task)?;
     let (task, mut model) = asked.resolve()?;
-    task.check(object(args)?)?;
-    if stream && !task.generates() {
-        bail!(NotSupported, "the task \"{}\" makes no text to stream; use pgml.transform", task.name());
+    let args_object = object(args)?;
+    // Of a task that follows from the model, the program says it.
+    if let Some(task) = task {
+        task.check(args_object)?;
+        if stream {
+            task.check_stream()?;
+        }
     }
     settings::check(&model.name)?;
     transformers::resolve(&mut model)?;
     Ok(Request::Transform {
         model,
-        task: task.name().to_owned(),
+        task: task.map(|task| task.name().to_owned()),
         args: args.to_string(),
         inputs: inputs as u64,
         chat,

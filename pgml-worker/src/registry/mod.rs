@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pgml_core::frames::{LoadedModel, Settings};
-use pgml_core::text::ModelSpec;
+use pgml_core::text::{ModelSpec, TextTask};
 use pgml_core::{ErrorKind, Result};
 
 use crate::connection::{Connection, Stop};
@@ -118,6 +118,16 @@ impl Registry {
         let found = until_not_cancelled(|| self.found(&asked, wanted, connection))?;
         let files = self.0.models.files(&found)?;
         Ok((found.folder, files))
+    }
+
+    /// The task that a model is made for.
+    ///
+    /// # Errors
+    /// As [`Registry::get`]; nothing is loaded.
+    pub fn task(&self, wanted: &Wanted<'_>, connection: &mut Connection) -> Result<TextTask, Stop> {
+        let asked = self.asked(wanted)?;
+        let found = until_not_cancelled(|| self.found(&asked, wanted, connection))?;
+        Ok(self.0.models.task(&found)?)
     }
 
     /// What a request asks for: the settings' device where it names none.

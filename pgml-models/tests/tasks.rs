@@ -1,0 +1,204 @@
+//! Tasks against transformers' pipelines: the same JSON, scores to 1e-4.
+//! Made by `tests/golden/tasks.py` with transformers 5.23.0 (question-answering: 4.48.3) and torch 2.15.0.
+#![cfg(feature = "transformers")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pgml_core::text::{ModelSpec, TextPipeline, TextTask, Tokens};
+use pgml_core::{ErrorKind, Run};
+use pgml_models::text::{load_pipeline, task_of};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+#[derive(Deserialize)]
+struct Golden {
+    /// Texts, or JSON objects.
+    inputs: Vec<Value>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    args: Map<String, Value>,
+    answers: Vec<Value>,
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/tasks").join(name)
+}
+
+/// Every checkpoint's name, with what it answers by task.
+fn goldens() -> Vec<(String, BTreeMap<String, Golden>)> {
+    let mut goldens: Vec<_> = std::fs::read_dir(folder(""))
+        .expect("the goldens")
+        .map(|entry| {
+            let entry = entry.expect("an entry");
+            let json = std::fs::read(entry.path().join("golden.json")).expect("golden.json");
+            (entry.file_name().into_string().expect("a name"), serde_json::from_slice(&json).expect("valid"))
+        })
+        .collect();
+    goldens.sort_by(|a: &(String, _), b| a.0.cmp(&b.0));
+    goldens
+}
+
+fn load_on(device: &str, name: &str, task: &str) -> Arc<dyn TextPipeline> {
+    let spec = ModelSpec { device: Some(device.to_owned()), ..ModelSpec::named(name) };
+    let task = TextTask::named(task).expect("known");
+    load_pipeline(&folder(name), task, &spec, &Run::new()).unwrap_or_else(|error| panic!("{name}: {error:?}"))
+}
+
+fn load(name: &str, task: &str) -> Arc<dyn TextPipeline> {
+    load_on("cpu", name, task)
+}
+
+/// As SQL passes it.
+fn text(input: &Value) -> String {
+    input.as_str().map_or_else(|| input.to_string(), str::to_owned)
+}
+
+fn object(json: Value) -> Map<String, Value> {
+    json.as_object().expect("an object").clone()
+}
+
+/// Equal but for numbers with a fraction, which may differ by 1e-4.
+fn assert_alike(got: &Value, want: &Value, what: &str) {
+    match (got, want) {
+        (Value::Number(a), Value::Number(b)) if want.is_f64() => {
+            let (a, b) = (a.as_f64().expect("a number"), b.as_f64().expect("a number"));
+            assert!((a - b).abs() < 1e-4 * b.abs().max(1.0), "{what}: {a} is not {b}");
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).for_each(|(a, b)| assert_alike(a, b, what));
+        }
+        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
+            for (key, b) in b {
+                assert_alike(a.get(key).unwrap_or(&Value::Null), b, what);
+            }
+        }
+        _ => assert_eq!(got, want, "{what}"),
+    }
+}
+
+#[test]
+fn answers_equal_those_of_transformers() {
+    let device = std::env::var("PGML_TEST_DEVICE").ok();
+    let mut wrong = Vec::new();
+    for device in ["cpu", "flex"].into_iter().chain(device.as_deref()) {
+        for (name, tasks) in goldens() {
+            for (task, golden) in tasks {
+                let model = load_on(device, &name, &task);
+                let texts: Vec<String> = golden.inputs.iter().map(text).collect();
+                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+                for case in golden.cases {
+                    let compare = || {
+                        let answers = model.answer(&texts, &case.args, &Run::new()).expect("works");
+                        for ((got, want), text) in answers.iter().zip(&case.answers).zip(&texts) {
+                            assert_alike(got, want, &format!("{text:?}: {got} is not {want}"));
+                        }
+                    };
+                    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(compare)).is_err() {
+                        wrong.push(format!("{name} on {device}, {task}, {}", Value::from(case.args)));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_head_computes_the_same_bits_alone_and_beside_others() {
+    for (name, tasks) in goldens() {
+        for (task, golden) in tasks {
+            let model = load(&name, &task);
+            let args = &golden.cases[0].args;
+            let asked = |input: &Value| model.ask(&text(input), args).expect("valid").sequences;
+            let sequences: Vec<Tokens> = golden.inputs.iter().flat_map(asked).collect();
+            let together: Vec<&Tokens> = sequences.iter().collect();
+            let together = model.compute(&together, &Run::new()).expect("works");
+            for (sequence, beside) in sequences.iter().zip(&together) {
+                let alone = model.compute(&[sequence], &Run::new()).expect("works");
+                // DeBERTa's attention pads.
+                let alike = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * b.abs().max(1.0);
+                let same = alone[0] == *beside || name.starts_with("deberta") && alone[0].iter().zip(beside).all(alike);
+                assert!(same, "{name}, {task}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_task_follows_from_a_checkpoint() {
+    assert_eq!(task_of(&folder("bert")).expect("known"), TextTask::TokenClassification);
+    assert_eq!(task_of(&folder("modernbert_answers")).expect("known"), TextTask::QuestionAnswering);
+    assert_eq!(task_of(&folder("gpt2")).expect("known"), TextTask::TextClassification);
+}
+
+#[test]
+fn what_a_model_cannot_do_is_said() {
+    let refused = |name: &str, task| load_pipeline(&folder(name), task, &ModelSpec::named("m"), &Run::new()).err();
+    let error = refused("gte", TextTask::QuestionAnswering).expect("no such head");
+    assert_eq!(
+        (error.kind(), error.message()),
+        (ErrorKind::NotSupported, "models of type \"gte\" cannot find answers here")
+    );
+    // The head is there for transformers, not in this checkpoint.
+    let error =
+        refused("nomic_bert", TextTask::TextClassification).map_or_else(String::new, |e| e.message().to_owned());
+    assert_eq!(error, "");
+    let error = refused("deberta_v2_own", TextTask::TokenClassification).expect("no such tensors");
+    assert_eq!(error.message(), "the checkpoint has no tensor \"classifier.weight\"");
+}
+
+#[test]
+fn bad_inputs_and_arguments_are_errors_that_say_what_to_do() {
+    let long = "x ".repeat(200);
+    let asked = json!({"question": "who ".repeat(40), "context": long}).to_string();
+    let said = |task: &str, input: &str, args: Value| {
+        let error = load("bert", task).ask(input, &object(args)).err().unwrap_or_else(|| panic!("{task} refuses"));
+        let more = [error.detail(), error.hint()].map(Option::unwrap_or_default);
+        format!("{} {}", error.message(), more.join(" "))
+    };
+    for (task, input, args, word) in [
+        ("fill-mask", "no gap", json!({}), "write [MASK]"),
+        ("fill-mask", long.as_str(), json!({}), "truncation"),
+        ("fill-mask", "a [MASK]", json!({"targets": []}), "targets"),
+        ("fill-mask", "a [MASK]", json!({"top_k": 0}), "top_k"),
+        ("feature-extraction", long.as_str(), json!({}), "the model reads 64 at most"),
+        ("token-classification", "x", json!({"stride": 4}), "aggregation_strategy"),
+        (
+            "token-classification",
+            long.as_str(),
+            json!({"stride": 40, "aggregation_strategy": "simple"}),
+            "lower stride",
+        ),
+        ("token-classification", "x", json!({"aggregation": "max"}), "aggregation_strategy"),
+        ("question-answering", "who?", json!({}), "\"question\""),
+        ("question-answering", asked.as_str(), json!({}), "ask in fewer words"),
+        ("question-answering", asked.as_str(), json!({"max_seq_len": 100}), "reads 64 tokens"),
+    ] {
+        let said = said(task, input, args);
+        assert!(said.contains(word), "{task}: {said}");
+    }
+}
+
+#[test]
+fn texts_that_are_too_long_are_cut_where_the_caller_says_so() {
+    let long = format!("a [MASK] {}", "x ".repeat(200));
+    let args = object(json!({"tokenizer_kwargs": {"truncation": true}, "top_k": 1}));
+    let answers = load("bert", "fill-mask").answer(&[&long], &args, &Run::new()).expect("works");
+    assert!(answers[0][0]["sequence"].is_string(), "{answers:?}");
+    let features = load("bert", "feature-extraction");
+    let answers = features.answer(&[&long], &object(json!({"truncation": true})), &Run::new()).expect("works");
+    assert_eq!(answers[0][0].as_array().map(Vec::len), Some(32));
+}
+
+#[test]
+fn sentences_are_compared_by_their_vectors() {
+    let input = json!({"source_sentence": "The ferry was late", "sentences": ["The ferry was late", "水"]}).to_string();
+    let answers = load("bert", "sentence-similarity").answer(&[&input], &Map::new(), &Run::new()).expect("works");
+    let cosines: Vec<f64> = answers[0].as_array().expect("a list").iter().filter_map(Value::as_f64).collect();
+    assert!((cosines[0] - 1.0).abs() < 1e-6 && cosines[1] < 0.999, "{cosines:?}");
+}
