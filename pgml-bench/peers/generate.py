@@ -20,7 +20,9 @@ FOLDER = pathlib.Path(sys.argv[1])
 PROMPT, FIRST, DECODED = 512, 32, 24
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
-llama_cpp.llama_log_set(ctypes.cast(None, llama_cpp.llama_log_callback), None)
+# It would say thousands of lines.
+silent = llama_cpp.llama_log_callback(lambda level, text, data: None)
+llama_cpp.llama_log_set(silent, ctypes.c_void_p(0))
 
 
 def tokens(n):

@@ -38,8 +38,8 @@ pub fn add_writer(user: ServerUser) -> Result<()> {
 }
 
 /// Puts [`WRITER`] and the tests' own tiny models into that folder: generators as `tests/gpt2` and so on, some also as GGUF
-/// files, `tests/gpt2-gguf` and so on, classifiers as `tests/classifier-bert` and so on, checkpoints with other heads
-/// as `tests/task-bert` and so on.
+/// files, `tests/gpt2-gguf` and so on, classifiers as `tests/classifier-bert`, rerankers as `tests/reranker-bert`, checkpoints
+/// with other heads as `tests/task-bert` and so on.
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -51,7 +51,7 @@ pub fn add_tiny(user: ServerUser) -> Result<()> {
     for (name, golden) in folders(&places::repository().join("tests/golden/gguf"))? {
         add(&format!("tests/{name}-gguf"), [golden.join("model.gguf")], user)?;
     }
-    for (kind, goldens) in [("classifier", "classifiers"), ("task", "tasks")] {
+    for (kind, goldens) in [("classifier", "classifiers"), ("reranker", "rerankers"), ("task", "tasks")] {
         for (name, golden) in folders(&places::repository().join("tests/golden").join(goldens))? {
             let files = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
             add(&format!("tests/{kind}-{name}"), files.map(|file| golden.join(file)), user)?;
