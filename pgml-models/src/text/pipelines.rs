@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::headed::{Aim, Headed};
 use super::{Answerer, Classifier, FeatureExtractor, Filler, Similarity, Tagger, ZeroShotClassifier};
 use super::{read_json, read_json_if_there};
+use crate::hub::size::of_gguf;
 
 /// A model's folder, and how it is to be read.
 pub struct Folder<'a> {
@@ -58,6 +59,9 @@ pub fn task_of(folder: &Path) -> Result<TextTask> {
     // A folder of sentence-transformers makes vectors of texts.
     if folder.join("modules.json").is_file() {
         return Ok(TextTask::FeatureExtraction);
+    }
+    if of_gguf(folder).is_some() {
+        return Ok(TextTask::TextGeneration);
     }
     match read_json_if_there(&folder.join("config.json"))? {
         Some(config) => TextTask::of_config(&config),

@@ -49,7 +49,8 @@ pub fn measure(place: &Place) -> Result<Vec<Line>> {
     let models = place.file("generation");
     process::run(Command::new(&python).arg(peer::folder().join("generation_models.py")).arg(&models))?;
     let mut program = Command::new(places::target()?.join("release/generation"));
-    let mut ours = Peer::run(program.arg(&models), "our side")?;
+    program.arg(&models);
+    let mut ours = Peer::run(program, "our side")?;
     let mut other = Peer::start(&python, "generate.py", &[&models])?;
     let mut lines = Vec::new();
     for shape in SHAPES {

@@ -1,6 +1,7 @@
 //! What is measured: one file per kind of work.
 
 mod algorithms;
+mod classification;
 mod embedding;
 mod embedding_in_sql;
 mod forest;
@@ -33,6 +34,7 @@ pub const WORKS: &[Work] = &[
     Work { name: "forest", what: "random forest, against scikit-learn", measure: forest::measure },
     Work { name: "algorithms", what: "every algorithm, against its original", measure: algorithms::measure },
     Work { name: "embed", what: "embeddings, against onnxruntime and PyTorch", measure: embedding::measure },
+    Work { name: "classify", what: "classification of texts, against onnxruntime", measure: classification::measure },
     Work { name: "generate", what: "text generation, against llama.cpp and PyTorch", measure: generation::measure },
     Work { name: "threads", what: "two threads, idle and beside a neighbour", measure: threads::measure },
 ];
