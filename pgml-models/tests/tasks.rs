@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pgml_core::text::{ModelSpec, TextPipeline, TextTask, Tokens};
+use pgml_core::text::{ModelSpec, TableToken, TextPipeline, TextTask, Tokens};
 use pgml_core::{ErrorKind, Run};
 use pgml_models::text::{load_pipeline, task_of};
 use serde::Deserialize;
@@ -201,4 +201,44 @@ fn sentences_are_compared_by_their_vectors() {
     let answers = load("bert", "sentence-similarity").answer(&[&input], &Map::new(), &Run::new()).expect("works");
     let cosines: Vec<f64> = answers[0].as_array().expect("a list").iter().filter_map(Value::as_f64).collect();
     assert!((cosines[0] - 1.0).abs() < 1e-6 && cosines[1] < 0.999, "{cosines:?}");
+}
+
+#[derive(Deserialize)]
+struct TableTokens {
+    ids: Vec<u32>,
+    types: Vec<[u32; 7]>,
+}
+
+#[test]
+fn tables_are_read_as_transformers_reads_them() {
+    for (name, tasks) in goldens().into_iter().filter(|(name, _)| name.starts_with("tapas")) {
+        let json = std::fs::read(folder(&name).join("tokens.json")).expect("tokens.json");
+        let wanted: Vec<TableTokens> = serde_json::from_slice(&json).expect("valid");
+        let model = load(&name, "table-question-answering");
+        let asked = |input: &Value| model.ask(&text(input), &Map::new()).expect("valid").sequences;
+        let got: Vec<Tokens> = tasks["table-question-answering"].inputs.iter().flat_map(asked).collect();
+        assert_eq!(got.len(), wanted.len());
+        for (i, (got, wanted)) in got.iter().zip(wanted).enumerate() {
+            assert_eq!(got.ids, wanted.ids, "{name}, question {i}");
+            let types = |(cell, part): (&TableToken, &u32)| {
+                [*part, cell.column, cell.row, 0, cell.rank, cell.rank_from_end, cell.relation]
+            };
+            let types: Vec<[u32; 7]> = got.cells.iter().zip(&got.type_ids).map(types).collect();
+            assert_eq!(types, wanted.types, "{name}, question {i}");
+        }
+    }
+}
+
+#[test]
+fn questions_that_mean_earlier_answers_and_tables_that_do_not_fit_are_refused() {
+    let model = load("tapas", "table-question-answering");
+    let refused = |input: Value, args: Value| {
+        model.ask(&input.to_string(), &object(args)).err().map_or_else(String::new, |error| error.message().to_owned())
+    };
+    let two = json!({"table": {"a": ["x"]}, "query": ["q", "and then"]});
+    assert!(refused(two, json!({"sequential": true})).contains("ask them one by one"));
+    let long = json!({"table": {"a": ["x"]}, "query": "who ".repeat(200)});
+    assert!(refused(long, json!({})).contains("the model reads 90 at most"));
+    let wide: Map<String, Value> = (0..90).map(|i| (i.to_string(), json!(["x"]))).collect();
+    assert!(refused(json!({"table": wide, "query": "q"}), json!({})).contains("has 90 columns"));
 }

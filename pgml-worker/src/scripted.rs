@@ -108,7 +108,7 @@ impl Script {
 
     fn read(&self, text: &str) -> Tokens {
         let ids: Vec<u32> = text.chars().map(u32::from).collect();
-        Tokens { type_ids: vec![0; ids.len()], ids, prompt: 0 }
+        Tokens { type_ids: vec![0; ids.len()], ids, ..Tokens::default() }
     }
 
     fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {

@@ -67,6 +67,8 @@ MODELS = {
         transformers.AlbertModel,
     ),
     "mpnet": (lambda: transformers.MPNetConfig(**BERT, pad_token_id=1), transformers.MPNetModel),
+    # All of a question, nothing of a table.
+    "tapas": (lambda: transformers.TapasConfig(**BERT, type_vocab_sizes=[3, 16, 16, 2, 16, 16, 10]), transformers.TapasModel),
     # As deberta-v3-base: logarithmic buckets, keys and queries of distances made with those of the content.
     "deberta_v3": (lambda: transformers.DebertaV2Config(**DEBERTA, type_vocab_size=0), transformers.DebertaV2Model),
     # As deberta-v2-xlarge.
@@ -146,7 +148,7 @@ def randomise(model, seed):
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
             is_norm = parameter.dim() == 1 and name.endswith("weight")
-            scale = 0.2 if parameter.dim() == 1 else 1.5 / parameter.shape[-1] ** 0.5
+            scale = 0.2 if parameter.dim() < 2 else 1.5 / parameter.shape[-1] ** 0.5
             values = noise * scale + (1.0 if is_norm else 0.0)
             parameter.copy_(values.to(torch.bfloat16).float())
 

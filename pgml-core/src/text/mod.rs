@@ -15,6 +15,7 @@ mod generator;
 mod pipeline;
 mod rank;
 mod spec;
+mod tables;
 mod tagging;
 mod transform;
 
@@ -31,6 +32,7 @@ pub use generator::{Event, Finish, Generated, GenerationBatch, Prepared, Prompt,
 pub use pipeline::{Question, TextPipeline};
 pub use rank::{RankArgs, Ranked, Reranker, rank_order};
 pub use spec::ModelSpec;
+pub use tables::{TableArgs, TableQuestion};
 pub use tagging::{JoinTokens, TagArgs, TextToken};
 pub use transform::{TextTask, TransformModel};
 
@@ -43,6 +45,23 @@ pub struct Tokens {
     pub type_ids: Vec<u32>,
     /// Leading tokens that belong to a prompt which pooling leaves out.
     pub prompt: usize,
+    /// Of a question with its table, what each token is; empty for other texts.
+    pub cells: Vec<TableToken>,
+}
+
+/// What a token is in a table, as numbers that a model has vectors for; all 0 for a token of the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableToken {
+    /// Its column, from 1.
+    pub column: u32,
+    /// Its row, from 1; 0 in the header.
+    pub row: u32,
+    /// The rank of its cell's number or date among those of the column, the lowest 1; 0 without one.
+    pub rank: u32,
+    /// The same with the highest 1.
+    pub rank_from_end: u32,
+    /// How numbers of the question compare with the cell's: 1 for equal, 2 for less, 4 for greater, summed.
+    pub relation: u32,
 }
 
 impl Tokens {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{AnswerArgs, ClassifyArgs, EmbedArgs, FeatureArgs, FillArgs, GenerateArgs, ModelSpec};
-use super::{SimilarityArgs, TagArgs, ZeroShotArgs};
+use super::{SimilarityArgs, TableArgs, TagArgs, ZeroShotArgs};
 use crate::error::unknown_name;
 use crate::{Error, ErrorKind, Hyperparams, Result, bail, hyperparams};
 
@@ -28,6 +28,8 @@ pub enum TextTask {
     FeatureExtraction,
     /// Says how much sentences mean the same.
     SentenceSimilarity,
+    /// Finds the answer to a question in a table.
+    TableQuestionAnswering,
 }
 
 /// What there is to know of a task.
@@ -56,6 +58,7 @@ static TASKS: &[Known] = &[
     Known { task: TextTask::TextClassification, name: "text-classification", aliases: &["sentiment-analysis"], default_model: Some("distilbert/distilbert-base-uncased-finetuned-sst-2-english"), classes: &["ForSequenceClassification"], check: |args| ClassifyArgs::from_json("transform", args).map(drop), alone: false },
     Known { task: TextTask::ZeroShotClassification, name: "zero-shot-classification", aliases: &[], default_model: Some("facebook/bart-large-mnli"), classes: &[], check: |args| ZeroShotArgs::from_json("transform", args)?.labels().map(drop), alone: false },
     Known { task: TextTask::TokenClassification, name: "token-classification", aliases: &["ner"], default_model: Some("dbmdz/bert-large-cased-finetuned-conll03-english"), classes: &["ForTokenClassification"], check: |args| TagArgs::from_json("transform", args)?.check(), alone: false },
+    Known { task: TextTask::TableQuestionAnswering, name: "table-question-answering", aliases: &[], default_model: Some("google/tapas-base-finetuned-wtq"), classes: &["TapasForQuestionAnswering"], check: |args| TableArgs::from_json("transform", args).map(drop), alone: true },
     Known { task: TextTask::QuestionAnswering, name: "question-answering", aliases: &[], default_model: Some("distilbert/distilbert-base-cased-distilled-squad"), classes: &["ForQuestionAnswering"], check: |args| AnswerArgs::from_json("transform", args).map(drop), alone: true },
     Known { task: TextTask::FillMask, name: "fill-mask", aliases: &[], default_model: Some("distilbert/distilroberta-base"), classes: &["ForMaskedLM", "BertForPreTraining", "AlbertForPreTraining"], check: |args| FillArgs::from_json("transform", args)?.targets().map(drop), alone: true },
     Known { task: TextTask::FeatureExtraction, name: "feature-extraction", aliases: &[], default_model: Some("distilbert/distilbert-base-cased"), classes: &["Model"], check: |args| FeatureArgs::from_json("transform", args).map(drop), alone: false },
@@ -238,6 +241,7 @@ mod tests {
             ("RobertaForSequenceClassification", TextTask::TextClassification),
             ("BertForTokenClassification", TextTask::TokenClassification),
             ("DistilBertForQuestionAnswering", TextTask::QuestionAnswering),
+            ("TapasForQuestionAnswering", TextTask::TableQuestionAnswering),
             ("ModernBertForMaskedLM", TextTask::FillMask),
             ("GPT2LMHeadModel", TextTask::TextGeneration),
             ("Qwen3ForCausalLM", TextTask::TextGeneration),

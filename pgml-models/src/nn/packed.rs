@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pgml_core::text::Tokens;
+use pgml_core::text::{TableToken, Tokens};
 use pgml_core::{Result, Run};
 
 use super::cache::{SharedCache, lock};
@@ -13,6 +13,8 @@ use crate::kernels::Team;
 pub struct PackedBatch {
     ids: Vec<u32>,
     type_ids: Vec<u32>,
+    /// Of questions with tables; empty where there are none.
+    cells: Vec<TableToken>,
     offsets: Vec<usize>,
     prompts: Vec<usize>,
     /// Of sequences that grow: what their earlier tokens left behind.
@@ -31,6 +33,7 @@ impl PackedBatch {
         let mut batch = Self {
             ids: Vec::new(),
             type_ids: Vec::new(),
+            cells: Vec::new(),
             offsets: vec![0],
             prompts: sequences.iter().map(|tokens| tokens.prompt).collect(),
             caches: Vec::new(),
@@ -42,6 +45,7 @@ impl PackedBatch {
             batch.ids.extend_from_slice(&tokens.ids);
             batch.type_ids.extend_from_slice(&tokens.type_ids);
             batch.type_ids.resize(batch.ids.len(), 0);
+            batch.cells.extend_from_slice(&tokens.cells);
             batch.offsets.push(batch.ids.len());
         }
         batch
@@ -54,6 +58,7 @@ impl PackedBatch {
         let mut batch = Self {
             ids: Vec::new(),
             type_ids: Vec::new(),
+            cells: Vec::new(),
             offsets: vec![0],
             prompts: vec![0; sequences.len()],
             caches: sequences.iter().map(|(_, cache)| Arc::clone(cache)).collect(),
@@ -118,6 +123,12 @@ impl PackedBatch {
     #[must_use]
     pub fn type_ids(&self) -> &[u32] {
         &self.type_ids
+    }
+
+    /// What each token is in a table; `None` where the texts have none.
+    #[must_use]
+    pub fn cells(&self) -> Option<&[TableToken]> {
+        (self.cells.len() == self.ids.len()).then_some(&self.cells)
     }
 
     /// Where each sequence begins, and the end of the last: one more than there are sequences.

@@ -12,7 +12,7 @@ use super::teams::team;
 use super::tokenizer::TokenizerConfig;
 use crate::checkpoint::Checkpoint;
 use crate::device::{Placement, Share};
-use crate::nn::{Matrix, PackedBatch, Source};
+use crate::nn::{Hidden, Matrix, PackedBatch, Source};
 use crate::transformers::{self, Head, HeadKind, HeadSource, TextEncoder};
 
 /// The model of a task.
@@ -68,12 +68,13 @@ impl Headed {
     pub(super) fn outputs(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {
         self.each_group(batch, run, |packed| {
             let hidden = self.encoder.forward(packed)?;
-            let (outputs, by_token) = match &self.head {
-                Some(head) => (head.forward(hidden, packed)?, head.reads_tokens()),
-                None => (hidden.into_matrix(packed.team())?, true),
+            let Some(head) = &self.head else {
+                return Ok(split(&hidden.into_matrix(packed.team())?, packed.sequences()));
             };
-            let rows: Vec<_> = if by_token { packed.sequences().collect() } else { single_rows(&outputs).collect() };
-            Ok(split(&outputs, rows.into_iter()))
+            let beside = head.beside().map(|beside| outputs_of(beside, hidden.clone(), packed)).transpose()?;
+            let mut outputs = outputs_of(head, hidden, packed)?;
+            outputs.iter_mut().zip(beside.into_iter().flatten()).for_each(|(all, more)| all.extend(more));
+            Ok(outputs)
         })
     }
 
@@ -122,8 +123,13 @@ impl Headed {
     }
 }
 
-fn single_rows(outputs: &Matrix) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..outputs.rows()).map(|row| row..row + 1)
+/// What a head gives for each sequence.
+fn outputs_of(head: &Head, hidden: Hidden, batch: &PackedBatch) -> Result<Vec<Vec<f32>>> {
+    let outputs = head.forward(hidden, batch)?;
+    Ok(match head.reads_tokens() {
+        true => split(&outputs, batch.sequences()),
+        false => split(&outputs, (0..outputs.rows()).map(|row| row..row + 1)),
+    })
 }
 
 /// The values of each range of rows.

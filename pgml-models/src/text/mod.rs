@@ -11,11 +11,14 @@ mod groups;
 mod growing;
 mod headed;
 mod modules;
+mod numeric;
 mod pipelines;
 mod prefixes;
 mod reader;
 mod reranker;
 mod sequence_classifier;
+mod table;
+mod table_tokens;
 mod tagger;
 mod teams;
 mod tokenizer;
@@ -37,6 +40,7 @@ pub use generator::CausalGenerator;
 pub use gguf::GgufModel;
 pub use pipelines::{Folder, load_pipeline, task_of};
 pub use reranker::CrossEncoder;
+pub use table::TableAnswerer;
 pub use tagger::Tagger;
 
 /// Reads the embedder in `folder`, in the form that `spec` asks for.

@@ -8,7 +8,7 @@ use pgml_core::{Result, Run, bail};
 use serde_json::Value;
 
 use super::headed::{Aim, Headed};
-use super::{Answerer, Classifier, FeatureExtractor, Filler, Similarity, Tagger, ZeroShotClassifier};
+use super::{Answerer, Classifier, FeatureExtractor, Filler, Similarity, TableAnswerer, Tagger, ZeroShotClassifier};
 use super::{read_json, read_json_if_there};
 use crate::hub::size::of_gguf;
 
@@ -36,6 +36,7 @@ static PIPELINES: &[(TextTask, Load)] = &[
     (TextTask::FillMask, |from| Ok(Arc::new(Filler::load(from)?))),
     (TextTask::FeatureExtraction, |from| Ok(Arc::new(FeatureExtractor::load(from)?))),
     (TextTask::SentenceSimilarity, |from| Ok(Arc::new(Similarity::load(from)?))),
+    (TextTask::TableQuestionAnswering, |from| Ok(Arc::new(TableAnswerer::load(from)?))),
 ];
 
 /// Reads the model in `folder` for `task`, in the form that `spec` asks for.

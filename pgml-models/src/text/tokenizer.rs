@@ -90,7 +90,7 @@ impl Tokenizer {
 
     fn encode<'s>(&self, input: impl Into<EncodeInput<'s>>) -> Result<Tokens> {
         let encoding: Encoding = self.0.encode_fast(input, true).map_err(refused)?;
-        Ok(Tokens { ids: encoding.get_ids().to_vec(), type_ids: encoding.get_type_ids().to_vec(), prompt: 0 })
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), type_ids: encoding.get_type_ids().to_vec(), ..Tokens::default() })
     }
 }
 

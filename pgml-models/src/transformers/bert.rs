@@ -90,20 +90,20 @@ pub static ELECTRA: Encoder = Encoder {
 };
 
 #[derive(Deserialize)]
-struct Config {
-    vocab_size: usize,
-    hidden_size: usize,
-    embedding_size: Option<usize>,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    intermediate_size: usize,
-    hidden_act: String,
-    max_position_embeddings: usize,
-    type_vocab_size: usize,
+pub(super) struct Config {
+    pub vocab_size: usize,
+    pub hidden_size: usize,
+    pub embedding_size: Option<usize>,
+    pub num_hidden_layers: usize,
+    pub num_attention_heads: usize,
+    pub intermediate_size: usize,
+    pub hidden_act: String,
+    pub max_position_embeddings: usize,
+    pub type_vocab_size: usize,
     // The first models of all have no such field.
     #[serde(default = "eps")]
-    layer_norm_eps: f64,
-    pad_token_id: Option<u32>,
+    pub layer_norm_eps: f64,
+    pub pad_token_id: Option<u32>,
 }
 
 const fn eps() -> f64 {
@@ -162,7 +162,7 @@ fn embeddings(source: &Source<'_>, config: &Config, first_position: u32) -> Resu
     })
 }
 
-fn layer(source: &Source<'_>, config: &Config) -> Result<PostNormLayer> {
+pub(super) fn layer(source: &Source<'_>, config: &Config) -> Result<PostNormLayer> {
     let (width, eps, attention) = (config.hidden_size, config.layer_norm_eps, source.at("attention"));
     let piece = |name| Piece { source: attention.at("self").at(name), outputs: width };
     let mlp = Mlp::load(

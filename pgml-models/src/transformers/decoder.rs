@@ -14,7 +14,7 @@ pub(super) const IGNORED: &[&str] = &["lm_head.", "score.", "qa_outputs.", "inv_
 
 /// What decoders have on top for tasks.
 pub(super) const HEADS: Heads =
-    Heads { sequence: Some(score), tokens: Some(score_of_tokens), spans: Some(qa_outputs), words: None };
+    Heads { sequence: Some(score), tokens: Some(score_of_tokens), spans: Some(qa_outputs), ..Heads::NONE };
 
 /// LLaMA.
 pub static LLAMA: Encoder = Encoder {

@@ -15,7 +15,7 @@ pub static GPT2: Encoder = Encoder {
     // Masks that old checkpoints store.
     ignored: &["attn.bias", "attn.masked_bias", "lm_head.", "score.", "classifier.", "qa_outputs."],
     load,
-    head: Some(Heads { sequence: Some(score), tokens: Some(classifier), spans: Some(qa_outputs), words: None }),
+    head: Some(Heads { sequence: Some(score), tokens: Some(classifier), spans: Some(qa_outputs), ..Heads::NONE }),
 };
 
 #[derive(Deserialize)]

@@ -19,6 +19,8 @@ pub enum HeadKind {
     Spans,
     /// For each token a score of every word of the vocabulary.
     Words,
+    /// For each token of a table how well its cell and its column answer, and what is to be done with the cells.
+    Cells,
 }
 
 /// The heads that an architecture's checkpoints can have; `None` where transformers has no class for it.
@@ -31,6 +33,8 @@ pub struct Heads {
     pub spans: Option<LoadHead>,
     /// For [`HeadKind::Words`].
     pub words: Option<LoadHead>,
+    /// For [`HeadKind::Cells`].
+    pub cells: Option<LoadHead>,
 }
 
 /// Reads a head.
@@ -53,6 +57,8 @@ pub struct Head {
     pub(super) dense: Option<Linear>,
     pub(super) norm: Option<LayerNorm>,
     pub(super) outputs: Linear,
+    /// Another head on the same activations, whose outputs come behind.
+    pub(super) beside: Option<Box<Head>>,
     pub(super) placement: Placement,
 }
 
@@ -68,11 +74,12 @@ pub(super) enum Reads {
 }
 
 impl Heads {
-    pub(super) const NONE: Self = Self { sequence: None, tokens: None, spans: None, words: None };
+    pub(super) const NONE: Self = Self { sequence: None, tokens: None, spans: None, words: None, cells: None };
 
     /// Those of most encoders, whose layers for tokens and for answers are `classifier` and `qa_outputs`.
     pub(super) const fn of_encoder(sequence: LoadHead, words: LoadHead) -> Self {
-        Self { sequence: Some(sequence), tokens: Some(classifier), spans: Some(qa_outputs), words: Some(words) }
+        let (tokens, spans) = (Some(classifier as LoadHead), Some(qa_outputs as LoadHead));
+        Self { sequence: Some(sequence), tokens, spans, words: Some(words), cells: None }
     }
 
     /// How the head of a kind is read, where there is one.
@@ -83,6 +90,7 @@ impl Heads {
             HeadKind::Tokens => self.tokens,
             HeadKind::Spans => self.spans,
             HeadKind::Words => self.words,
+            HeadKind::Cells => self.cells,
         }
     }
 }
@@ -139,6 +147,7 @@ impl Words<'_> {
             dense: Some(Linear::load(&self.dense, width, self.inner)?.with_activation(self.activation)),
             norm: Some(LayerNorm::load(&self.norm, self.inner, self.eps)?),
             outputs: Linear::new(&[&weight], Some(bias), self.inner, placement),
+            beside: None,
             placement: placement.clone(),
         })
     }
@@ -172,8 +181,15 @@ impl Head {
             dense: None,
             norm: None,
             outputs: Linear::load(outputs, width, n_outputs)?,
+            beside: None,
             placement: outputs.placement.clone(),
         })
+    }
+
+    /// Another head that reads the same.
+    #[must_use]
+    pub fn beside(&self) -> Option<&Self> {
+        self.beside.as_deref()
     }
 
     /// Whether it gives outputs of every token, not of sequences.

@@ -20,6 +20,7 @@ mod post_norm;
 mod pre_norm;
 mod rope_config;
 pub mod t5;
+pub mod tapas;
 mod token_embeddings;
 
 use pgml_core::{ErrorKind, Result, bail, error::unknown_name};
@@ -28,8 +29,9 @@ use serde_json::Value;
 use crate::nn::{CacheLayout, Hidden, Linear, PackedBatch, Source};
 
 pub use causal::{CAUSAL, Causal, CausalLm};
+use config::check_heads;
+pub(crate) use config::only;
 pub use config::{activation, read};
-use config::{check_heads, only};
 pub use head::{Head, HeadKind, HeadSource, Heads, LoadHead, n_labels};
 use post_norm::{PostNormEncoder, PostNormLayer};
 use pre_norm::{PreNormEncoder, PreNormLayer};
@@ -89,6 +91,7 @@ pub static ENCODERS: &[&Encoder] = &[
     &gte::NEW,
     &gte::GTE,
     &t5::T5,
+    &tapas::TAPAS,
     &decoder::LLAMA,
     &decoder::MISTRAL,
     &decoder::QWEN2,

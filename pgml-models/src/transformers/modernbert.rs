@@ -27,6 +27,7 @@ pub static MODERNBERT: Encoder = Encoder {
         tokens: Some(|config, source| head(config, source, n_labels(config)?)),
         spans: Some(|config, source| head(config, source, 2)),
         words: Some(words),
+        ..Heads::NONE
     }),
 };
 

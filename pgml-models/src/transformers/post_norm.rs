@@ -31,7 +31,7 @@ pub(super) struct PostNormLayer {
 }
 
 impl PostNormLayer {
-    fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
+    pub(super) fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
         let mut query_key_value = self.query_key_value.forward(&x);
         if let Some([query_norm, key_norm]) = &self.query_key_norms {
             query_key_value = query_norm.forward_heads(query_key_value, 0..1);
