@@ -170,6 +170,12 @@ impl Placement {
         if self.on_host() { hidden } else { Hidden::Device(hidden.into_tensor(&self.device)) }
     }
 
+    /// The same with 32-bit floats: for the few weights whose rounding would change what is computed, not only its digits.
+    #[must_use]
+    pub fn exact(&self) -> Self {
+        Self { precision: Precision::F32, ..self.clone() }
+    }
+
     /// The type that weights of matrices have.
     #[must_use]
     pub fn precision(&self) -> Precision {

@@ -67,6 +67,7 @@ impl Layer {
             head_dim,
             scale: 1.0 / (head_dim as f32).sqrt(),
             window: Window::ALL,
+            softcap: None,
             bias: Bias::None,
         };
         let part = |i: usize| Tokens { data: &wide[i * WIDTH..], stride: 3 * WIDTH };

@@ -126,7 +126,9 @@ pub fn attention(
                 let keys: Vec<usize> = (0..n_keys).filter(sees).collect();
                 let score = |j: &usize| {
                     let dot: f64 = q.iter().zip(row(k, *j)).map(|(q, k)| f64::from(*q) * k).sum();
-                    (dot * f64::from(what.scale) + added(s, h, position as usize, *j)) as f32
+                    let scaled = dot * f64::from(what.scale);
+                    let capped = what.softcap.map(f64::from).map_or(scaled, |cap| cap * (scaled / cap).tanh());
+                    (capped + added(s, h, position as usize, *j)) as f32
                 };
                 let scores: Vec<f32> = keys.iter().map(score).collect();
                 let weights = if keys.is_empty() { Vec::new() } else { softmax(&scores, scores.len()) };

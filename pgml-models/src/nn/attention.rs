@@ -26,6 +26,8 @@ pub struct Attention {
     pub causal: bool,
     /// How far a token sees to each side, itself not counted; everything when absent.
     pub window: Option<usize>,
+    /// What scaled scores are pressed below by a hyperbolic tangent, before anything is added (Gemma 2).
+    pub softcap: Option<f32>,
     /// What is added to the scores.
     pub bias: AttentionBias,
     /// Which of the model's layers it is in: where a growing sequence keeps its keys and values.
@@ -48,6 +50,7 @@ impl Attention {
             scale: 1.0 / (head_dim as f32).sqrt(),
             causal: false,
             window: None,
+            softcap: None,
             bias: AttentionBias::None,
             layer: 0,
         }
@@ -75,7 +78,7 @@ impl Attention {
     }
 
     /// Columns where the queries end, and the keys.
-    pub(super) fn ends(&self) -> [usize; 2] {
+    pub(crate) fn ends(&self) -> [usize; 2] {
         [self.n_heads * self.head_dim, (self.n_heads + self.n_kv_heads) * self.head_dim]
     }
 
@@ -106,6 +109,7 @@ impl Attention {
                 before: self.window.unwrap_or(usize::MAX),
                 after: if self.causal { 0 } else { self.window.unwrap_or(usize::MAX) },
             },
+            softcap: self.softcap,
             bias,
         }
     }
@@ -119,7 +123,7 @@ impl Attention {
         let q = self.heads(columns(0..q_end), self.n_heads);
         let k = self.repeat(self.heads(columns(q_end..k_end), self.n_kv_heads));
         let v = self.repeat(self.heads(columns(k_end..self.qkv_width()), self.n_kv_heads));
-        let mut scores = q.matmul(k.swap_dims(2, 3)).mul_scalar(self.scale);
+        let mut scores = self.scores(q, k);
         if let Some(bias) = self.bias_block(0..batch.longest(), batch.longest(), &device) {
             scores = scores + bias.unsqueeze_dim::<4>(0);
         }
@@ -127,6 +131,15 @@ impl Attention {
         let [n_sequences, _, longest, _] = weights.dims();
         let gathered = weights.matmul(v).swap_dims(1, 2);
         padding.pack(gathered.reshape([n_sequences, longest, q_end]))
+    }
+
+    /// Scaled and, where that is asked for, capped: sequences × heads × queries × keys.
+    pub(super) fn scores(&self, q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
+        let scaled = q.matmul(k.swap_dims(2, 3)).mul_scalar(self.scale);
+        match self.softcap {
+            Some(cap) => scaled.div_scalar(cap).tanh().mul_scalar(cap),
+            None => scaled,
+        }
     }
 
     /// n_sequences × heads × longest × head_dim.

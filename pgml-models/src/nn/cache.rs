@@ -21,6 +21,8 @@ pub struct CacheLayout {
     pub n_layers: usize,
     /// Columns of the keys of a layer, and of its values.
     pub width: usize,
+    /// Sequences of more tokens than that have other keys, from the first token on (LongRoPE).
+    pub long_after: Option<usize>,
 }
 
 impl CacheLayout {
@@ -106,6 +108,8 @@ pub struct KvCache {
     /// On a device: for each layer keys and values, tokens × width.
     tensors: Option<Vec<Option<[Tensor<2>; 2]>>>,
     len: usize,
+    /// Tokens that the sequence is known to get, at least: what positions go by that depend on the length.
+    extent: usize,
 }
 
 impl KvCache {
@@ -113,7 +117,7 @@ impl KvCache {
     #[must_use]
     pub fn new(memory: &Arc<CacheMemory>, on_host: bool) -> Self {
         let tensors = (!on_host).then(|| vec![None; memory.layout.n_layers]);
-        Self { memory: Arc::clone(memory), pages: Vec::new(), tensors, len: 0 }
+        Self { memory: Arc::clone(memory), pages: Vec::new(), tensors, len: 0, extent: 0 }
     }
 
     /// Tokens whose keys and values it has.
@@ -126,6 +130,28 @@ impl KvCache {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Tokens that the sequence is known to get, at least.
+    #[must_use]
+    pub fn extent(&self) -> usize {
+        self.extent
+    }
+
+    /// Whether a sequence of `n_tokens` that begins with the same tokens has the same keys.
+    #[must_use]
+    pub fn serves(&self, n_tokens: usize) -> bool {
+        let limit = self.memory.layout.long_after;
+        self.is_empty() || limit.is_none_or(|limit| (self.extent > limit) == (n_tokens > limit))
+    }
+
+    /// Tells that the sequence has `n_tokens` by now, with those that are still to be read. Where its keys are others from
+    /// this length on, those that it had are given up: all tokens have to be read again.
+    pub fn expect(&mut self, n_tokens: usize) {
+        if !self.serves(n_tokens) {
+            *self = Self::new(&self.memory, self.tensors.is_none());
+        }
+        self.extent = self.extent.max(n_tokens);
     }
 
     /// The first `n_tokens` tokens, sharing their memory.
@@ -170,6 +196,7 @@ impl KvCache {
     /// Counts the `n_tokens` tokens that every layer has written.
     pub(super) fn grow(&mut self, n_tokens: usize) {
         self.len += n_tokens;
+        self.extent = self.extent.max(self.len);
     }
 
     /// Writes a layer's keys and values of the tokens behind those that are counted; room was made for them. Keys and

@@ -28,6 +28,18 @@ impl AttentionBias {
         Self::Alibi(powers(below).chain(powers(2 * below).step_by(2).take(n_heads - below)).collect())
     }
 
+    /// The same bias times `factor`.
+    #[must_use]
+    pub fn scaled(mut self, factor: f32) -> Self {
+        match &mut self {
+            Self::None => {}
+            Self::Alibi(numbers) | Self::Buckets { table: numbers, .. } => {
+                numbers.iter_mut().for_each(|x| *x *= factor)
+            }
+        }
+        self
+    }
+
     /// n_heads × (2 · longest − 1): for each head, the bias for query position − key position from `1 − longest` to
     /// `longest − 1`.
     #[must_use]

@@ -33,7 +33,16 @@ impl Embedding {
     /// # Errors
     /// Those of [`Weights::floats`](crate::checkpoint::Weights::floats).
     pub fn load(source: &Source<'_>, n: usize, width: usize) -> Result<Self> {
-        let table = Table::Stored(source.weights.rows("weight", [n, width])?.into_owned());
+        Self::load_after(0, source, n, width)
+    }
+
+    /// Reads `weight`, (skipped + n) × width, from the row `skipped` on.
+    ///
+    /// # Errors
+    /// As for [`Embedding::load`].
+    pub fn load_after(skipped: usize, source: &Source<'_>, n: usize, width: usize) -> Result<Self> {
+        let [_, rows] = source.weights.rows("weight", [n.saturating_add(skipped), width])?.split_at(skipped * width);
+        let table = Table::Stored(rows.into_owned());
         Ok(Self { table, n, width, factor: 1.0, placement: source.placement.clone() })
     }
 

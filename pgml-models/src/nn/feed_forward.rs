@@ -1,14 +1,16 @@
-//! The layers after attention, plain or gated.
+//! The layers after attention: plain, gated, or a mixture.
 
-use super::{GatedMlp, Hidden, Mlp};
+use super::{GatedMlp, Hidden, Mixture, Mlp};
 
-/// Either form of the layers after attention.
+/// Any form of the layers after attention.
 #[derive(Debug, Clone)]
 pub enum FeedForward {
     /// Two layers.
     Plain(Mlp),
     /// Two layers and a gate.
     Gated(GatedMlp),
+    /// Several of those, of which each token uses some.
+    Mixture(Box<Mixture>),
 }
 
 impl FeedForward {
@@ -19,6 +21,7 @@ impl FeedForward {
         match self {
             Self::Plain(mlp) => mlp.forward(x),
             Self::Gated(mlp) => mlp.forward(x),
+            Self::Mixture(mixture) => mixture.forward(x),
         }
     }
 
@@ -28,6 +31,7 @@ impl FeedForward {
         match self {
             Self::Plain(mlp) => mlp.forward_add(x, residual),
             Self::Gated(mlp) => mlp.forward_add(x, residual),
+            Self::Mixture(mixture) => mixture.forward(x).plus(residual),
         }
     }
 }
@@ -41,5 +45,11 @@ impl From<Mlp> for FeedForward {
 impl From<GatedMlp> for FeedForward {
     fn from(mlp: GatedMlp) -> Self {
         Self::Gated(mlp)
+    }
+}
+
+impl From<Mixture> for FeedForward {
+    fn from(mixture: Mixture) -> Self {
+        Self::Mixture(Box::new(mixture))
     }
 }

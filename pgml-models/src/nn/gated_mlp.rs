@@ -60,8 +60,10 @@ impl GatedMlp {
         Ok(Self::new(&gate, &up, width, Linear::load(down, inner, width)?, activation, down.placement))
     }
 
-    /// Both halves are computed in the precision of the gate: files that mix precisions do so between layers.
-    fn new(
+    /// Of `gate` and `up`, inner × width each. Both are computed in the precision of the gate: files that mix precisions do so
+    /// between layers.
+    #[must_use]
+    pub fn new(
         gate: &Rows<'_>,
         up: &Rows<'_>,
         width: usize,

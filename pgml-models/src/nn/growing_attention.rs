@@ -43,7 +43,7 @@ impl Attention {
         };
         let q = heads(columns(0..q_end), self.n_heads);
         let (k, v) = (self.repeat(heads(keys, self.n_kv_heads)), self.repeat(heads(values, self.n_kv_heads)));
-        let mut scores = q.matmul(k.swap_dims(2, 3)).mul_scalar(self.scale);
+        let mut scores = self.scores(q, k);
         if let Some(bias) = self.bias_block(first..first + n, n_keys, &device) {
             scores = scores + bias.unsqueeze_dim::<4>(0);
         }

@@ -43,6 +43,18 @@ impl Linear {
         Self::joined(&[Piece { source: source.clone(), outputs }], inputs)
     }
 
+    /// The same with all that it says multiplied by `factor`.
+    ///
+    /// # Errors
+    /// As for [`Linear::load`].
+    pub fn load_scaled(source: &Source<'_>, inputs: usize, outputs: usize, factor: f32) -> Result<Self> {
+        let weight: Vec<f32> =
+            source.weights.floats("weight", &[outputs, inputs])?.iter().map(|weight| weight * factor).collect();
+        let bias = joined_bias(&[Piece { source: source.clone(), outputs }])?;
+        let bias = bias.map(|bias| bias.into_iter().map(|bias| bias * factor).collect());
+        Ok(Self::new(&[&weight], bias, inputs, source.placement))
+    }
+
     /// The same from a checkpoint whose `weight` is inputs × outputs, as those of GPT-2 are.
     ///
     /// # Errors
@@ -51,6 +63,52 @@ impl Linear {
         let rows = source.weights.columns("weight", [inputs, outputs])?;
         let bias = joined_bias(&[Piece { source: source.clone(), outputs }])?;
         Ok(Self::of_rows(&[rows], bias, inputs, source.placement))
+    }
+
+    /// Reads queries, keys and values from one matrix in which each head of keys stands behind the heads of queries that
+    /// share it, and before its values (GPT-NeoX, Falcon, BLOOM). Their outputs are queries, then keys, then values.
+    ///
+    /// # Errors
+    /// As for [`Linear::load`].
+    pub fn load_grouped(
+        source: &Source<'_>,
+        inputs: usize,
+        [n_heads, n_kv_heads, head_dim]: [usize; 3],
+    ) -> Result<Self> {
+        let group = n_heads.checked_div(n_kv_heads).unwrap_or(0);
+        let blocks = |wanted: std::ops::Range<usize>| {
+            (0..n_kv_heads).flat_map(move |i| wanted.clone().map(move |j| i * (group + 2) + j))
+        };
+        let heads = blocks(0..group).chain(blocks(group..group + 1)).chain(blocks(group + 1..group + 2));
+        let rows = heads.flat_map(|head| head * head_dim..(head + 1) * head_dim);
+        let outputs = (n_heads + 2 * n_kv_heads) * head_dim;
+        Self::ordered(&[Piece { source: source.clone(), outputs }], inputs, rows)
+    }
+
+    /// [`joined`](Self::joined) queries, keys and values of a model that turns neighbouring dimensions of heads together (0
+    /// and 1, 2 and 3), where [`Rope`](super::Rope) turns those half of them apart: the first `turned` dimensions of each
+    /// head of queries and keys are brought into that order, which leaves their products as they are.
+    ///
+    /// # Errors
+    /// As for [`Linear::load`].
+    pub fn joined_by_pairs(pieces: &[Piece<'_>; 3], inputs: usize, head_dim: usize, turned: usize) -> Result<Self> {
+        let [n_queries, n_keys, n_values] = [&pieces[0], &pieces[1], &pieces[2]].map(|piece| piece.outputs);
+        let from = |i: usize| if i < turned { 2 * (i % (turned / 2)) + i / (turned / 2) } else { i };
+        let heads = (0..n_queries + n_keys).step_by(head_dim.max(1));
+        let rows = heads.flat_map(|head| (0..head_dim).map(move |i| head + from(i)));
+        Self::ordered(pieces, inputs, rows.chain(n_queries + n_keys..n_queries + n_keys + n_values))
+    }
+
+    /// [`joined`](Self::joined) with the outputs in the order of `rows`, each of which is there once.
+    fn ordered(pieces: &[Piece<'_>], inputs: usize, rows: impl Iterator<Item = usize> + Clone) -> Result<Self> {
+        let Some(first) = pieces.first() else { bail!(Internal, "a layer without a matrix") };
+        let mut weight = Vec::new();
+        for piece in pieces {
+            weight.extend_from_slice(&piece.source.weights.floats("weight", &[piece.outputs, inputs])?);
+        }
+        let ordered: Vec<&[f32]> = rows.clone().map(|row| &weight[row * inputs..(row + 1) * inputs]).collect();
+        let bias = joined_bias(pieces)?.map(|bias| rows.map(|row| bias[row]).collect());
+        Ok(Self::new(&[&ordered.concat()], bias, inputs, first.source.placement))
     }
 
     /// One layer out of several that read the same input: their outputs side by side.

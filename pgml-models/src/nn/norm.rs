@@ -37,6 +37,12 @@ impl LayerNorm {
         Ok(Self { kind: NormKind::Rms, weight, bias: None, eps: eps as f32 })
     }
 
+    /// Layer normalisation that has learnt nothing (OLMo).
+    #[must_use]
+    pub fn plain(width: usize, eps: f64) -> Self {
+        Self { kind: NormKind::Layer, weight: vec![1.0; width], bias: None, eps: eps as f32 }
+    }
+
     /// # Shapes
     /// x and result: rows × width
     #[must_use]
@@ -72,27 +78,25 @@ impl LayerNorm {
     #[must_use]
     pub fn forward_heads(&self, x: Hidden, n_heads: std::ops::Range<usize>) -> Hidden {
         let head_dim = self.weight.len();
-        let columns = n_heads.start * head_dim..n_heads.end * head_dim;
+        self.forward_columns(x, n_heads.start * head_dim..n_heads.end * head_dim)
+    }
+
+    /// Normalises those columns of every row, each stretch that is as wide as the norm by itself: heads one by one, or the
+    /// whole of them.
+    ///
+    /// # Shapes
+    /// x and result: n_tokens × width; there are a whole number of stretches
+    #[must_use]
+    pub fn forward_columns(&self, x: Hidden, columns: std::ops::Range<usize>) -> Hidden {
         match x {
             Hidden::Host(mut x) => {
-                let width = x.width();
+                let (width, team) = (x.width(), std::sync::Arc::clone(x.team()));
                 for row in x.values_mut().chunks_exact_mut(width) {
-                    row[columns.clone()].chunks_exact_mut(head_dim).for_each(|head| self.one(head));
+                    self.kernel().apply(&team, &mut row[columns.clone()], self.weight.len());
                 }
                 Hidden::Host(x)
             }
-            Hidden::Device(x) => Hidden::Device(self.heads_on_device(x, columns)),
-        }
-    }
-
-    fn one(&self, head: &mut [f32]) {
-        let n = head.len() as f32;
-        let mean = if self.kind == NormKind::Layer { head.iter().sum::<f32>() / n } else { 0.0 };
-        let variance = head.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / n;
-        let scale = 1.0 / (variance + self.eps).sqrt();
-        for (i, x) in head.iter_mut().enumerate() {
-            let bias = self.bias.as_ref().map_or(0.0, |bias| bias[i]);
-            *x = (*x - mean) * scale * self.weight[i] + bias;
+            Hidden::Device(x) => Hidden::Device(self.columns_on_device(x, columns)),
         }
     }
 
@@ -100,7 +104,7 @@ impl LayerNorm {
         Norm { kind: self.kind, weight: Some(&self.weight), bias: self.bias.as_deref(), epsilon: self.eps }
     }
 
-    fn heads_on_device(&self, x: Tensor<2>, columns: std::ops::Range<usize>) -> Tensor<2> {
+    fn columns_on_device(&self, x: Tensor<2>, columns: std::ops::Range<usize>) -> Tensor<2> {
         let ([rows, width], head_dim) = (x.dims(), self.weight.len());
         let heads = x.clone().slice_dim(1, columns.clone()).reshape([rows * columns.len() / head_dim, head_dim]);
         let mut parts = vec![self.on_device(heads).reshape([rows, columns.len()])];

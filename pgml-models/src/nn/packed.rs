@@ -21,6 +21,8 @@ pub struct PackedBatch {
     caches: Vec<SharedCache>,
     /// The position of each sequence's first token.
     starts: Vec<u32>,
+    /// Tokens that each sequence is known to get, at least.
+    extents: Vec<usize>,
     /// Whether what is computed is still wanted.
     run: Run,
     team: Arc<Team>,
@@ -38,6 +40,7 @@ impl PackedBatch {
             prompts: sequences.iter().map(|tokens| tokens.prompt).collect(),
             caches: Vec::new(),
             starts: vec![0; sequences.len()],
+            extents: sequences.iter().map(|tokens| tokens.ids.len()).collect(),
             run: Run::new(),
             team: Arc::clone(team),
         };
@@ -63,6 +66,7 @@ impl PackedBatch {
             prompts: vec![0; sequences.len()],
             caches: sequences.iter().map(|(_, cache)| Arc::clone(cache)).collect(),
             starts: sequences.iter().map(|(_, cache)| lock(cache).len() as u32).collect(),
+            extents: sequences.iter().map(|(ids, cache)| extent(ids, cache)).collect(),
             run: Run::new(),
             team: Arc::clone(team),
         };
@@ -155,6 +159,12 @@ impl PackedBatch {
         self.sequences().zip(starts).flat_map(|(rows, start)| (0..rows.len() as u32).map(move |i| start + i)).collect()
     }
 
+    /// How many tokens each sequence is known to get, earlier ones included.
+    #[must_use]
+    pub fn extents(&self) -> &[usize] {
+        &self.extents
+    }
+
     /// Tokens of the longest sequence, earlier ones included.
     #[must_use]
     pub fn reach(&self) -> usize {
@@ -172,6 +182,12 @@ impl PackedBatch {
     pub fn team(&self) -> &Arc<Team> {
         &self.team
     }
+}
+
+/// How many tokens a sequence is known to get that goes on with `ids`.
+fn extent(ids: &[u32], cache: &SharedCache) -> usize {
+    let cache = lock(cache);
+    cache.extent().max(cache.len() + ids.len())
 }
 
 #[cfg(test)]

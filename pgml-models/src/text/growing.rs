@@ -106,6 +106,7 @@ impl Growing {
         let active = &mut self.requests[request];
         for (branch, growth) in active.branches.iter_mut().enumerate().filter(|(_, growth)| growth.logits.is_none()) {
             let mut cache = lock(&growth.cache);
+            cache.expect(growth.tokens.len());
             let unread = growth.tokens.len() - cache.len();
             let n_tokens = if unread == 1 { 1 } else { unread.min(*left) };
             if n_tokens == 0 {
@@ -275,7 +276,7 @@ impl GenerationBatch for Growing {
             };
             let others = self.requests.iter().flat_map(|active| &active.branches);
             let others = others.map(|growth| (growth.tokens.as_slice(), &growth.cache));
-            let known = self.prefixes.longest(&tokens, others);
+            let known = self.prefixes.longest(&tokens, others).filter(|cache| cache.serves(tokens.len()));
             let on_host = self.inner.model.placement().on_host();
             let cache = known.unwrap_or_else(|| KvCache::new(&self.memory, on_host));
             let growth = Growth { tokens, cache: Arc::new(Mutex::new(cache)), logits: None };

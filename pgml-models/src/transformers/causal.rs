@@ -3,7 +3,10 @@
 use pgml_core::{ErrorKind, Result, bail, error::unknown_name};
 use serde_json::Value;
 
-use super::{Encoder, TextEncoder, config::vocabulary, decoder, gemma3, gpt2};
+use super::{
+    Encoder, TextEncoder, bloom, cohere, config::vocabulary, decoder, falcon, gemma, gemma2, gemma3, gpt_neo, gpt_neox,
+    gpt2, gptj, granite, mixtral, mpt, olmo, opt, phi, phi3, qwen_moe, smollm3, stablelm, starcoder2,
+};
 use crate::device::Placement;
 use crate::nn::{CacheLayout, Hidden, Linear, Matrix, PackedBatch, Source};
 
@@ -25,6 +28,27 @@ pub static CAUSAL: &[Causal] = &[
     Causal { body: &decoder::MISTRAL, words: "embed_tokens", head: "lm_head" },
     Causal { body: &decoder::QWEN2, words: "embed_tokens", head: "lm_head" },
     Causal { body: &decoder::QWEN3, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &granite::GRANITE, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &smollm3::SMOLLM3, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &mixtral::MIXTRAL, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &qwen_moe::QWEN2_MOE, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &qwen_moe::QWEN3_MOE, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &opt::OPT, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &mpt::MPT, words: "wte", head: "lm_head" },
+    Causal { body: &stablelm::STABLELM, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &bloom::BLOOM, words: "word_embeddings", head: "lm_head" },
+    Causal { body: &gptj::GPTJ, words: "wte", head: "lm_head" },
+    Causal { body: &cohere::COHERE, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &gpt_neo::GPT_NEO, words: "wte", head: "lm_head" },
+    Causal { body: &gpt_neox::GPT_NEOX, words: "embed_in", head: "embed_out" },
+    Causal { body: &phi::PHI, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &phi3::PHI3, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &olmo::OLMO, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &olmo::OLMO2, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &starcoder2::STARCODER2, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &falcon::FALCON, words: "word_embeddings", head: "lm_head" },
+    Causal { body: &gemma::GEMMA, words: "embed_tokens", head: "lm_head" },
+    Causal { body: &gemma2::GEMMA2, words: "embed_tokens", head: "lm_head" },
     Causal { body: &gemma3::GEMMA3, words: "embed_tokens", head: "lm_head" },
 ];
 
@@ -36,6 +60,8 @@ pub struct CausalLm {
     vocabulary: usize,
     /// Scores are pressed below it by a hyperbolic tangent (Gemma 2).
     softcap: Option<f32>,
+    /// What scores are multiplied with.
+    scale: f32,
     placement: Placement,
 }
 
@@ -71,17 +97,20 @@ impl Causal {
         };
         let vocabulary = vocabulary(config)?;
         let placement = &root.placement.of_output();
-        let own = Source { placement, ..root.at(self.head) };
-        let softcap = config.get("final_logit_softcapping").and_then(Value::as_f64).map(|cap| cap as f32);
-        let head = if own.weights.has("weight") {
-            Linear::load(&own, body.width(), vocabulary)?
+        // Whatever a checkpoint's own name for it is, transformers 5 may have stored it as lm_head.
+        let own = [self.head, "lm_head"].map(|name| root.at(name)).into_iter().find(|own| own.weights.has("weight"));
+        let head = if let Some(own) = own {
+            Linear::load(&Source { placement, ..own }, body.width(), vocabulary)?
         } else {
             let words = Source { placement, ..source.at(self.words) };
             let head = Linear::load(&words, body.width(), vocabulary)?;
             body.share_words(&head);
             head
         };
-        Ok(CausalLm { body, head, layout, vocabulary, softcap, placement: root.placement.clone() })
+        let number = |name| config.get(name).and_then(Value::as_f64);
+        let scale = number("logit_scale").or_else(|| number("logits_scaling").map(f64::recip)).unwrap_or(1.0) as f32;
+        let softcap = number("final_logit_softcapping").map(|cap| cap as f32);
+        Ok(CausalLm { body, head, layout, vocabulary, softcap, scale, placement: root.placement.clone() })
     }
 }
 
@@ -120,6 +149,9 @@ impl CausalLm {
         batch.commit();
         let wanted = self.wanted(hidden, rows, batch)?;
         let mut logits = self.head.forward(&wanted).into_matrix(batch.team())?.values().to_vec();
+        if self.scale != 1.0 {
+            logits.iter_mut().for_each(|logit| *logit *= self.scale);
+        }
         if let Some(cap) = self.softcap {
             logits.iter_mut().for_each(|logit| *logit = cap * (*logit / cap).tanh());
         }

@@ -6,9 +6,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::head::{qa_outputs, score, score_of_tokens};
+use super::rope_config::partial_rope;
 use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, read, rope};
+use crate::kernels::Activation;
 use crate::nn::linear::Piece;
-use crate::nn::{Attention, AttentionBias, Embedding, GatedMlp, LayerNorm, Linear, Source};
+use crate::nn::{Attention, AttentionBias, Embedding, FeedForward, GatedMlp, LayerNorm, Linear, Source};
 
 pub(super) const IGNORED: &[&str] = &["lm_head.", "score.", "qa_outputs.", "inv_freq"];
 
@@ -21,7 +23,7 @@ pub static LLAMA: Encoder = Encoder {
     model_types: &["llama"],
     prefix: "model",
     ignored: IGNORED,
-    load: |config, source| load(config, source, false, |_, _| false),
+    load: |config, source| load(config, source, &PLAIN),
     head: Some(HEADS),
 };
 
@@ -30,7 +32,7 @@ pub static MISTRAL: Encoder = Encoder {
     model_types: &["mistral"],
     prefix: "model",
     ignored: IGNORED,
-    load: |config, source| load(config, source, false, |fields, _| fields.sliding_window.is_some()),
+    load: |config, source| load(config, source, &Kind { slides: Decoder::slides_everywhere, ..PLAIN }),
     head: Some(HEADS),
 };
 
@@ -39,7 +41,7 @@ pub static QWEN2: Encoder = Encoder {
     model_types: &["qwen2"],
     prefix: "model",
     ignored: IGNORED,
-    load: |config, source| load(config, source, false, Decoder::slides_in_qwen),
+    load: |config, source| load(config, source, &Kind { slides: Decoder::slides_in_qwen, ..PLAIN }),
     head: Some(HEADS),
 };
 
@@ -48,7 +50,9 @@ pub static QWEN3: Encoder = Encoder {
     model_types: &["qwen3"],
     prefix: "model",
     ignored: IGNORED,
-    load: |config, source| load(config, source, true, Decoder::slides_in_qwen),
+    load: |config, source| {
+        load(config, source, &Kind { has_head_norms: true, slides: Decoder::slides_in_qwen, ..PLAIN })
+    },
     head: Some(HEADS),
 };
 
@@ -64,6 +68,8 @@ pub(super) struct Decoder {
     pub head_dim: Option<usize>,
     pub hidden_act: Option<String>,
     pub max_position_embeddings: usize,
+    /// Where an architecture normalises otherwise, its own name for it counts.
+    #[serde(default = "default_eps")]
     pub rms_norm_eps: f64,
     pub sliding_window: Option<usize>,
     pub use_sliding_window: Option<bool>,
@@ -72,32 +78,68 @@ pub(super) struct Decoder {
     pub is_causal: Option<bool>,
 }
 
-fn load(
-    config: &Value,
-    source: &Source<'_>,
-    has_head_norms: bool,
-    slides: fn(&Decoder, usize) -> bool,
-) -> Result<Box<dyn TextEncoder>> {
+/// As in transformers.
+fn default_eps() -> f64 {
+    1e-6
+}
+
+/// Where a decoder differs from LLaMA.
+pub(super) struct Kind {
+    /// Whether each head of queries and keys has a norm.
+    pub has_head_norms: bool,
+    /// Whether a layer slides, where `layer_types` does not say so.
+    pub slides: fn(&Decoder, usize) -> bool,
+    /// The base of rotary positions where `config.json` gives none.
+    pub theta: f64,
+    /// Where a part of each head is turned: what says which, and the default.
+    pub turned: Option<(&'static str, f64)>,
+    /// Whether positions turn the queries and keys of a layer.
+    pub turns: fn(&Value, usize) -> Result<bool>,
+    /// Reads a norm as wide as the model.
+    pub norm: fn(&Value, &Decoder, &Source<'_>) -> Result<LayerNorm>,
+    /// Reads what comes after attention in a layer.
+    pub feed_forward: fn(&Value, &Decoder, &Source<'_>, usize) -> Result<FeedForward>,
+}
+
+/// LLaMA itself.
+pub(super) const PLAIN: Kind = Kind {
+    has_head_norms: false,
+    slides: |_, _| false,
+    theta: 10_000.0,
+    turned: None,
+    turns: |_, _| Ok(true),
+    norm: |_, fields, source| LayerNorm::load_rms(source, fields.hidden_size, fields.rms_norm_eps, 0.0),
+    feed_forward: |_, fields, source, _| Ok(fields.feed_forward(&source.at("mlp"), fields.activation()?)?.into()),
+};
+
+/// Reads a decoder of this kind.
+///
+/// # Errors
+/// Those of the blocks that it is made of.
+pub(super) fn load(config: &Value, source: &Source<'_>, kind: &Kind) -> Result<Box<dyn TextEncoder>> {
     let fields = Decoder::read(config)?;
-    let (width, eps) = (fields.hidden_size, fields.rms_norm_eps);
-    let rope = rope(config, fields.head_dim(), "full_attention", ("rope_theta", 10_000.0))?;
-    let act = activation(fields.hidden_act.as_deref().unwrap_or("silu"))?;
+    let width = fields.hidden_size;
+    let (head_dim, theta) = (fields.head_dim(), ("rope_theta", kind.theta));
+    let rope = match kind.turned {
+        Some(turned) => partial_rope(config, head_dim, theta, turned)?,
+        None => rope(config, head_dim, "full_attention", theta)?,
+    };
     let layer = |i: usize| -> Result<PreNormLayer> {
         let source = source.at("layers").at(i);
-        let norm = |name, width| LayerNorm::load_rms(&source.at(name), width, eps, 0.0);
-        let head_norms =
-            || Ok([norm("self_attn.q_norm", fields.head_dim())?, norm("self_attn.k_norm", fields.head_dim())?]);
-        let window = fields.window(i, slides(&fields, i))?;
+        let norm = |name| (kind.norm)(config, &fields, &source.at(name));
+        let head_norm = |name| LayerNorm::load_rms(&source.at(name), fields.head_dim(), fields.rms_norm_eps, 0.0);
+        let head_norms = || Ok([head_norm("self_attn.q_norm")?, head_norm("self_attn.k_norm")?]);
+        let window = fields.window(i, (kind.slides)(&fields, i))?;
         Ok(PreNormLayer {
-            attention_norm: Some(norm("input_layernorm", width)?),
+            attention_norm: Some(norm("input_layernorm")?),
             query_key_value: fields.query_key_value(&source.at("self_attn"))?,
-            query_key_norms: has_head_norms.then(head_norms).transpose()?,
-            rope: Some(rope.clone()),
+            query_key_norms: kind.has_head_norms.then(head_norms).transpose()?,
+            rope: (kind.turns)(config, i)?.then(|| rope.clone()),
             attention: fields.attention(i, window),
             attention_output: fields.attention_output(&source.at("self_attn"))?,
             output_norms: None,
-            feed_forward_norm: norm("post_attention_layernorm", width)?,
-            feed_forward: fields.feed_forward(&source.at("mlp"), act)?.into(),
+            feed_forward_norm: Some(norm("post_attention_layernorm")?),
+            feed_forward: (kind.feed_forward)(config, &fields, &source, i)?,
         })
     };
     Ok(Box::new(PreNormEncoder {
@@ -105,7 +147,7 @@ fn load(
         positions: None,
         embeddings_norm: None,
         layers: (0..fields.num_hidden_layers).map(layer).collect::<Result<_>>()?,
-        final_norm: LayerNorm::load_rms(&source.at("norm"), width, eps, 0.0)?,
+        final_norm: (kind.norm)(config, &fields, &source.at("norm"))?,
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))
@@ -128,6 +170,10 @@ impl Decoder {
 
     pub(super) fn head_dim(&self) -> usize {
         self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads.max(1))
+    }
+
+    pub(super) fn slides_everywhere(&self, _: usize) -> bool {
+        self.sliding_window.is_some()
     }
 
     fn slides_in_qwen(&self, layer: usize) -> bool {
@@ -161,9 +207,15 @@ impl Decoder {
             scale: 1.0 / (self.head_dim() as f32).sqrt(),
             causal,
             window: window.map(|n| n.saturating_sub(usize::from(causal))),
+            softcap: None,
             bias: AttentionBias::None,
             layer,
         }
+    }
+
+    /// What the gate of the layers after attention applies.
+    pub(super) fn activation(&self) -> Result<Activation> {
+        activation(self.hidden_act.as_deref().unwrap_or("silu"))
     }
 
     pub(super) fn query_key_value(&self, source: &Source<'_>) -> Result<Linear> {
@@ -177,7 +229,7 @@ impl Decoder {
         Linear::load(&source.at("o_proj"), self.num_attention_heads * self.head_dim(), self.hidden_size)
     }
 
-    pub(super) fn feed_forward(&self, source: &Source<'_>, act: crate::kernels::Activation) -> Result<GatedMlp> {
+    pub(super) fn feed_forward(&self, source: &Source<'_>, act: Activation) -> Result<GatedMlp> {
         let (gate, up, down) = (source.at("gate_proj"), source.at("up_proj"), source.at("down_proj"));
         GatedMlp::load([&gate, &up, &down], [self.hidden_size, self.intermediate_size], act)
     }

@@ -66,7 +66,7 @@ fn layer(source: &Source<'_>, config: &Value, fields: &Decoder, own: &Own, i: us
         attention: attention(fields, own, i, window),
         attention_output: fields.attention_output(&own_attention)?,
         output_norms: Some([norm("post_attention_layernorm", width)?, norm("post_feedforward_layernorm", width)?]),
-        feed_forward_norm: norm("pre_feedforward_layernorm", width)?,
+        feed_forward_norm: Some(norm("pre_feedforward_layernorm", width)?),
         feed_forward: fields.feed_forward(&source.at("mlp"), activation(&own.hidden_activation)?)?.into(),
     })
 }

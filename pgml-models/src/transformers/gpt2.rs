@@ -59,7 +59,7 @@ fn layer(source: &Source<'_>, config: &Config, i: usize) -> Result<PreNormLayer>
         attention: Attention { causal: true, layer: i, ..Attention::full(width, config.n_head) },
         attention_output: Linear::load_transposed(&attention.at("c_proj"), width, width)?,
         output_norms: None,
-        feed_forward_norm: LayerNorm::load(&source.at("ln_2"), width, eps)?,
+        feed_forward_norm: Some(LayerNorm::load(&source.at("ln_2"), width, eps)?),
         feed_forward: Mlp::new(
             Linear::load_transposed(&mlp.at("c_fc"), width, inner)?.with_activation(act),
             Linear::load_transposed(&mlp.at("c_proj"), inner, width)?,

@@ -126,7 +126,7 @@ fn layer(source: &Source<'_>, config: &Value, fields: &Config, i: usize) -> Resu
         attention: Attention { window, ..Attention::full(width, n_heads) },
         attention_output: Linear::load(&source.at("attn.Wo"), width, width)?,
         output_norms: None,
-        feed_forward_norm: LayerNorm::load(&source.at("mlp_norm"), width, eps)?,
+        feed_forward_norm: Some(LayerNorm::load(&source.at("mlp_norm"), width, eps)?),
         feed_forward: GatedMlp::load_joined(&both, &down, [width, fields.intermediate_size], true, act)?.into(),
     })
 }

@@ -82,7 +82,7 @@ fn layer(source: &Source<'_>, config: &Config, bias: &AttentionBias) -> Result<P
         attention: Attention { bias: bias.clone(), scale: 1.0, ..Attention::full(inner, config.num_heads) },
         attention_output: Linear::load(&attention.at("o"), inner, width)?,
         output_norms: None,
-        feed_forward_norm: norm(&source.at("1.layer_norm"), config)?,
+        feed_forward_norm: Some(norm(&source.at("1.layer_norm"), config)?),
         feed_forward: feed_forward(&source.at("1.DenseReluDense"), config)?,
     })
 }

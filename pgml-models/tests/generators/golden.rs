@@ -32,6 +32,11 @@ pub struct Case {
     /// Of the last two tokens, one after the other.
     pub logits: Vec<f32>,
     pub greedy: Vec<u32>,
+    /// The best first, filled up with the token that pads.
+    #[serde(default)]
+    pub beams: Vec<Vec<u32>>,
+    #[serde(default)]
+    pub beam_scores: Vec<f32>,
 }
 
 /// Where one checkpoint lies.
@@ -58,13 +63,18 @@ pub fn load(folder: &Path, placement: &Placement) -> Golden {
     }
     let stored: Stored =
         serde_json::from_slice(&std::fs::read(folder.join("golden.json")).expect("golden.json")).expect("valid JSON");
-    let config = config(folder);
-    let architecture = causal::of_config(&config).expect("known");
-    let checkpoint = Checkpoint::open(folder).expect("opens");
-    let model = architecture.load(&config, &Source { weights: checkpoint.weights(), placement }).expect("loads");
-    checkpoint.all_used(&["attn.bias"]).expect("every tensor is used");
+    let model = load_with(folder, &config(folder), placement).expect("loads");
     let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
     Golden { name, model, cases: stored.cases }
+}
+
+/// The checkpoint by another configuration than its own.
+pub fn load_with(folder: &Path, config: &serde_json::Value, placement: &Placement) -> pgml_core::Result<CausalLm> {
+    let architecture = causal::of_config(config)?;
+    let checkpoint = Checkpoint::open(folder)?;
+    let model = architecture.load(config, &Source { weights: checkpoint.weights(), placement })?;
+    checkpoint.all_used(&["attn.bias"])?;
+    Ok(model)
 }
 
 pub fn assert_close(got: &[f32], want: &[f32], what: &str) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::scores::{Columns, LaneBias, Softmax, divide, pack_queries, rescale, softmax};
+use super::scores::{Columns, LaneBias, Softmax, divide, pack_queries, rescale, soft_cap, softmax};
 use super::stored::Stored;
 use super::{Attention, Bias, Scores, Tokens};
 use crate::kernels::aligned::Aligned;
@@ -93,6 +93,9 @@ impl<'a> Sequence<'a> {
         while start < visible.end {
             let keys = start..self.k.block_end(start).min(visible.end);
             self.scores(&keys, scratch);
+            if let Some(cap) = self.what.softcap {
+                soft_cap(self.cpu, &mut scratch.scores.floats_mut()[..keys.len() * width], cap);
+            }
             self.add_bias(&lanes, &keys, scratch.scores.floats_mut());
             let scores = &mut scratch.scores.floats_mut()[..keys.len() * width];
             let masked = !self.all_visible(&lanes, &keys);

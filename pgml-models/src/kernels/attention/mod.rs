@@ -105,7 +105,8 @@ impl Tokens<'_> {
     }
 }
 
-/// `softmax(scale · Q·Kᵀ + bias)·V` for every sequence and head.
+/// `softmax(scale · Q·Kᵀ + bias)·V` for every sequence and head, with `softcap · tanh(· / softcap)` of the scaled scores where
+/// that is given.
 #[derive(Clone, Copy)]
 pub struct Attention<'a> {
     /// Heads of the queries.
@@ -118,6 +119,8 @@ pub struct Attention<'a> {
     pub scale: f32,
     /// Which keys a query sees.
     pub window: Window,
+    /// What scaled scores are pressed below, before anything is added (Gemma 2).
+    pub softcap: Option<f32>,
     /// What is added to the scores.
     pub bias: Bias<'a>,
 }

@@ -2,7 +2,8 @@
 
 use std::f32::consts::LOG2_E;
 
-use crate::kernels::elementary::exp2;
+use crate::kernels::elementary::{Curve, Tanh, exp2};
+use crate::kernels::rows::{load, store};
 use crate::kernels::simd::{MAX_LANES, Simd, dispatch};
 
 const WIDTH: usize = 2 * MAX_LANES;
@@ -32,6 +33,19 @@ impl Default for Columns {
 impl Columns {
     pub(super) fn reset(&mut self) {
         *self = Self::default();
+    }
+}
+
+dispatch! {
+    /// Presses scores between −`cap` and `cap`.
+    pub(super) fn soft_cap(scores: &mut [f32], cap: f32) = soft_cap_simd;
+}
+
+#[inline(always)]
+fn soft_cap_simd<S: Simd>(s: S, scores: &mut [f32], cap: f32) {
+    let (inverse, cap) = (s.splat(1.0 / cap), s.splat(cap));
+    for part in scores.chunks_mut(S::LANES) {
+        store(s, s.mul(cap, Tanh.at(s, s.mul(load(s, part, 0.0), inverse))), part);
     }
 }
 

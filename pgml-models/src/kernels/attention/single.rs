@@ -2,6 +2,7 @@
 //! pass over values, both at the speed of memory.
 
 use super::block::Input;
+use super::scores::soft_cap;
 use super::{Attention, Bias, PAGE, Window};
 use crate::kernels::cpu::Cpu;
 use crate::kernels::elementary::exp2;
@@ -40,6 +41,9 @@ impl Single<'_> {
             let part = Part { queries, rows: k.data, stride: k.stride, n: block.len(), d, n_all: keys.len() };
             scores(cpu, &part, what.scale, &mut scratch.scores[block.start - keys.start..]);
             at = block.end;
+        }
+        if let Some(cap) = what.softcap {
+            soft_cap(cpu, &mut scratch.scores, cap);
         }
         for (head, scores) in scratch.scores.chunks_exact_mut(keys.len().max(1)).enumerate() {
             self.add_bias(self.kv_head * group + head, keys.start, scores);

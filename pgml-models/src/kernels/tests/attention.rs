@@ -11,6 +11,7 @@ struct Case {
     q: Vec<f32>,
     k: Vec<f32>,
     v: Vec<f32>,
+    softcap: Option<f32>,
 }
 
 impl Case {
@@ -24,12 +25,12 @@ impl Case {
         let (n_queries, n_keys) = (queries[lengths.len()], keys[lengths.len()]);
         let q = random(1, n_queries * heads * head_dim).iter().map(|x| 3.0 * x).collect();
         let (k, v) = (random(2, n_keys * kv_heads * head_dim), random(3, n_keys * kv_heads * head_dim));
-        Self { heads, kv_heads, head_dim, queries, keys, q, k, v }
+        Self { heads, kv_heads, head_dim, queries, keys, q, k, v, softcap: None }
     }
 
     fn attention<'a>(&self, window: Window, bias: Bias<'a>) -> Attention<'a> {
-        let (heads, kv_heads, head_dim) = (self.heads, self.kv_heads, self.head_dim);
-        Attention { heads, kv_heads, head_dim, scale: 1.0 / (head_dim as f32).sqrt(), window, bias }
+        let (heads, kv_heads, head_dim, softcap) = (self.heads, self.kv_heads, self.head_dim, self.softcap);
+        Attention { heads, kv_heads, head_dim, scale: 1.0 / (head_dim as f32).sqrt(), window, softcap, bias }
     }
 
     fn offsets(&self) -> Offsets<'_> {
@@ -154,6 +155,40 @@ fn biases_are_those_of_their_definitions() {
         };
         case.check(Window::ALL, Bias::Added(&add), &|s, h, i, j| f64::from(any(s, h, i, j)));
     }
+}
+
+#[test]
+fn capped_scores_are_those_of_the_definition_in_blocks_in_pages_and_for_one_query() {
+    let lengths = [(1, 1), (1, 300), (3, 40), (70, 150), (33, 33), (1, 31), (0, 0)];
+    for (heads, kv_heads, head_dim) in [(3, 3, 16), (4, 2, 24), (7, 1, 8)] {
+        for (cap, window) in
+            [(0.5, Window::CAUSAL), (1.5, Window::sliding(9)), (50.0, Window::CAUSAL), (1.0, Window::ALL)]
+        {
+            let case = Case { softcap: Some(cap), ..Case::new(heads, kv_heads, head_dim, &lengths) };
+            case.check(window, Bias::None, &nothing);
+            let slopes: Vec<f32> = random(5, heads).iter().map(|x| x.abs() / 4.0).collect();
+            // What is added is not pressed.
+            case.check(window, Bias::Alibi(&slopes), &|_, h, i, j| -f64::from(slopes[h]) * i.abs_diff(j) as f64);
+        }
+    }
+}
+
+#[test]
+fn a_cap_far_above_all_scores_changes_next_to_nothing() {
+    let case = Case::new(2, 1, 16, &[(1, 40), (30, 30)]);
+    let capped = Case { softcap: Some(1e6), ..Case::new(2, 1, 16, &[(1, 40), (30, 30)]) };
+    fn row(data: &[f32], stride: usize) -> Tokens<'_> {
+        Tokens { data, stride }
+    }
+    let out = |case: &Case| {
+        let mut out = vec![0.0; case.q.len()];
+        let what = case.attention(Window::CAUSAL, Bias::None);
+        let (q, k, v) = (row(&case.q, 32), row(&case.k, 16), row(&case.v, 16));
+        what.apply(&Team::new(1), q, k, v, case.offsets(), &mut out);
+        out
+    };
+    let (plain, capped) = (out(&case), out(&capped));
+    assert!(plain.iter().zip(&capped).all(|(a, b)| (a - b).abs() < 1e-5), "{plain:?} {capped:?}");
 }
 
 #[test]
