@@ -16,7 +16,13 @@ pub static GEMMA2: Encoder = Encoder { model_types: &["gemma2"], prefix: "model"
 struct Own {
     hidden_activation: String,
     query_pre_attn_scalar: f32,
+    /// A null means none; what says nothing means the cap of transformers.
+    #[serde(default = "default_cap")]
     attn_logit_softcapping: Option<f32>,
+}
+
+fn default_cap() -> Option<f32> {
+    Some(50.0)
 }
 
 fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
@@ -24,6 +30,9 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let (fields, own) = (Decoder::read(config)?, read::<Own>(config)?);
     if own.attn_logit_softcapping.is_some_and(|cap| cap <= 0.0) {
         bail!(Corrupted, "attn_logit_softcapping of config.json is not above zero");
+    }
+    if config.get("final_logit_softcapping").is_none() {
+        bail!(Corrupted, "config.json of the model has no final_logit_softcapping; null means that there is none");
     }
     let rope = rope(config, fields.head_dim(), "full_attention", ("rope_theta", 10_000.0))?;
     let layers = (0..fields.num_hidden_layers).map(|i| layer(&source.at("layers").at(i), &fields, &own, &rope, i));

@@ -105,6 +105,7 @@ fn what_cannot_be_computed_is_an_error_that_names_the_field() {
     };
     for (name, changes, field) in [
         ("gemma2", json!({"attn_logit_softcapping": 0.0}), "attn_logit_softcapping"),
+        ("gemma2", json!({"final_logit_softcapping": null}), "final_logit_softcapping"),
         ("gemma2", json!({"use_bidirectional_attention": true}), "use_bidirectional_attention"),
         ("gemma2", json!({"query_pre_attn_scalar": null}), "query_pre_attn_scalar"),
         ("gpt_neox", json!({"rope_parameters": null, "rotary_pct": 0.1}), "cannot turn 0 of 8 dimensions"),
