@@ -1,7 +1,7 @@
 """Tiny seeded checkpoints of TAPAS, and what transformers' pipeline answers with them.
 
 Writes, for each, a folder `tasks/<name>` as `tasks.py` does it, and `tokens.json` with the tokens and
-their types of every question. The tokenizer of transformers is made of Python alone; its
+their types of every question; and `table_numbers.json`, the numbers and dates in texts. The tokenizer of transformers is made of Python alone; its
 vocabulary is written as `tokenizer.json` of a BERT. Inputs are JSON texts, in which columns keep their order.
 
 Versions: torch 2.15.0, transformers 5.23.0, tokenizers 0.23, pandas 3.1.1. Run: python tables.py
@@ -9,6 +9,7 @@ Versions: torch 2.15.0, transformers 5.23.0, tokenizers 0.23, pandas 3.1.1. Run:
 
 import json
 import pathlib
+import random
 
 import pandas
 import torch
@@ -131,6 +132,28 @@ def write(name):
     print(name, json.dumps(answers, ensure_ascii=False), flush=True)
 
 
+WORDS = (
+    "one 1st twelfth 3 -4 +5.5 .5 1,000 1,0000 12,345.67 1990s may sep sept. september january, 2 31 30 february 29 2000 1900 "
+    "2016 2017 1999-12-31 31-12-1999 12-31-1999 1999-13 31.12.1999 friday, monday jun june - , . 1e5 inf nan 2nd/3rd 5% $7 a1b "
+    "1.2.3 1- -1 2000-02-29 2001-02-29 0 00 '68 zero second eleven 水 é 10½ x-3 4th july 4 1776 dec 25"
+).split()
+
+
+def numbers():
+    """What the numbers and dates in texts are to the tokenizer."""
+    from transformers.models.tapas.tokenization_tapas import _get_numeric_values, normalize_for_match
+
+    def plain(value):
+        return value.float_value if value.date is None else [value.date.year, value.date.month, value.date.day]
+
+    chosen = random.Random(11)
+    texts = WORDS + [" ".join(chosen.choices(WORDS, k=chosen.randint(2, 7))) for _ in range(500)]
+    values = [[text, [plain(value) for value in _get_numeric_values(normalize_for_match(text))]] for text in texts]
+    path = FOLDER.parent / "table_numbers.json"
+    path.write_text("[\n" + ",\n".join(json.dumps(one, ensure_ascii=False) for one in values) + "\n]\n")
+
+
 if __name__ == "__main__":
+    numbers()
     for name in MODELS:
         write(name)

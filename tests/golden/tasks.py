@@ -7,6 +7,8 @@ share one body, so that one file serves all tasks; tied weights are stored once,
 The pipeline for question-answering was removed in transformers 5. Its answers are made by its own code of 4.48.3, run beside
 the models of 5.23: SOURCE_448 names the folder of an unpacked wheel (`pip download --no-deps transformers==4.48.3`).
 
+Vocabularies are trained anew in each run and come out a little different: then `tests/sql/tasks.slt` has other answers too.
+
 Versions: torch 2.15.0, transformers 5.23.0, tokenizers 0.23. Run: SOURCE_448=folder python tasks.py [name ...]
 """
 

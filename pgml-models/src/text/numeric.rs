@@ -255,3 +255,39 @@ impl Comparison {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// Made by `tests/golden/tables.py` with transformers 5.23.0.
+    #[test]
+    fn numbers_and_dates_are_those_of_transformers() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/table_numbers.json");
+        let golden: Vec<(String, Vec<Value>)> =
+            serde_json::from_slice(&std::fs::read(path).expect("the golden")).expect("valid");
+        for (text, wanted) in golden {
+            let plain = |value: Numeric| match value {
+                Numeric::Number(number) => Value::from(number),
+                Numeric::Date(date) => Value::from(date.map(Value::from).to_vec()),
+            };
+            let got: Vec<Value> = values(&normal(&text)).into_iter().map(plain).collect();
+            assert_eq!(got, wanted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_column_has_the_kind_of_value_that_most_cells_have() {
+        let column = |cells: &[&str]| column_values(cells.iter().copied());
+        let date = |year, month| Some(Numeric::Date([Some(year), month, None]));
+        assert_eq!(column(&["may 2001", "1999", "x"]), [None, None, None]);
+        assert_eq!(
+            column(&["may 2001", "1999", "2003", "?"]),
+            [date(2001, Some(5)), date(1999, None), date(2003, None), None]
+        );
+        let values = column(&["may 2001", "1999", "2003"]);
+        let comparison = Comparison::of(values.iter().flatten().copied()).expect("years");
+        assert!(comparison.compare(values[0].expect("a date"), values[2].expect("a date")).is_lt());
+    }
+}
