@@ -82,7 +82,22 @@ LLAMA = dict(
     vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
     intermediate_size=40, max_position_embeddings=64, pad_token_id=0, bos_token_id=2, eos_token_id=3,
 )
-DECODERS = ("GPT2", "Llama", "Mistral", "Qwen2", "Qwen3", "Gemma3Text")
+# name: (configuration, what it has beside LLaMA's fields)
+SCORED = {
+    "gemma": ("Gemma", dict(head_dim=8)),
+    "gemma2": ("Gemma2", dict(head_dim=8, sliding_window=6, query_pre_attn_scalar=12, attn_logit_softcapping=1.5)),
+    "gpt_neox": ("GPTNeoX", dict(rotary_pct=0.5)),
+    "phi": ("Phi", dict(partial_rotary_factor=0.5)),
+    "phi3": ("Phi3", dict(sliding_window=6)),
+    "olmo2": ("Olmo2", {}),
+    "starcoder2": ("Starcoder2", dict(sliding_window=6, use_bias=True)),
+    "falcon": ("Falcon", {}),
+    "mixtral": ("Mixtral", dict(num_local_experts=4, num_experts_per_tok=2)),
+    "qwen2_moe": (
+        "Qwen2Moe", dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=24, shared_expert_intermediate_size=24),
+    ),
+}
+DECODERS = ("GPT2", "Llama", "Mistral", "Qwen2", "Qwen3", "Gemma3Text", *(family for family, _ in SCORED.values()))
 ALL = ("TokenClassification", "QuestionAnswering", "MaskedLM")
 
 # name: (configuration, prefix of its classes, heads, kind of tokenizer)
@@ -161,6 +176,9 @@ MODELS = {
         "Gemma3Text", ("SequenceClassification",), "pieces",
     ),
 }
+for name, (family, further) in SCORED.items():
+    kind = getattr(transformers, f"{family}Config")
+    MODELS[name] = (lambda kind=kind, further=further: kind(**LLAMA | further), family, ("SequenceClassification",), "bytes")
 
 
 def special_tokens(kind):

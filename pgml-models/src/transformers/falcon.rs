@@ -7,12 +7,17 @@ use serde_json::Value;
 
 use super::parallel::ParallelLayer;
 use super::pre_norm::Layer;
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read, rope};
+use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read, rope};
 use crate::nn::{Attention, AttentionBias, Embedding, LayerNorm, Linear, Mlp, Rope, Source};
 
 /// Falcon.
-pub static FALCON: Encoder =
-    Encoder { model_types: &["falcon"], prefix: "transformer", ignored: &["lm_head.", "inv_freq"], load, head: None };
+pub static FALCON: Encoder = Encoder {
+    model_types: &["falcon"],
+    prefix: "transformer",
+    ignored: &["lm_head.", "inv_freq"],
+    load,
+    head: Some(Heads::SCORE),
+};
 
 #[derive(Deserialize)]
 struct Config {

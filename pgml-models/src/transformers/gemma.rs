@@ -4,11 +4,12 @@ use pgml_core::Result;
 use serde_json::{Value, json};
 
 use super::decoder::{Decoder, IGNORED};
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, only, rope};
+use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, only, rope};
 use crate::nn::{Embedding, LayerNorm, Source};
 
 /// Gemma.
-pub static GEMMA: Encoder = Encoder { model_types: &["gemma"], prefix: "model", ignored: IGNORED, load, head: None };
+pub static GEMMA: Encoder =
+    Encoder { model_types: &["gemma"], prefix: "model", ignored: IGNORED, load, head: Some(Heads::SCORE) };
 
 fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     only(config, "use_bidirectional_attention", &[json!(false)])?;

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use super::decoder::{Decoder, IGNORED};
 use super::gemma::{encoder, norm};
-use super::{Encoder, PreNormLayer, TextEncoder, activation, only, read, rope};
+use super::{Encoder, Heads, PreNormLayer, TextEncoder, activation, only, read, rope};
 use crate::nn::{Attention, Rope, Source};
 
 /// Gemma 2.
-pub static GEMMA2: Encoder = Encoder { model_types: &["gemma2"], prefix: "model", ignored: IGNORED, load, head: None };
+pub static GEMMA2: Encoder =
+    Encoder { model_types: &["gemma2"], prefix: "model", ignored: IGNORED, load, head: Some(Heads::SCORE) };
 
 #[derive(Deserialize)]
 struct Own {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::parallel::ParallelLayer;
 use super::pre_norm::Layer;
 use super::rope_config::partial_rope;
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read};
+use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read};
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Rope, Source};
 
 /// GPT-NeoX.
@@ -17,7 +17,7 @@ pub static GPT_NEOX: Encoder = Encoder {
     // Masks that old checkpoints store.
     ignored: &["embed_out.", "attention.bias", "attention.masked_bias", "inv_freq"],
     load,
-    head: None,
+    head: Some(Heads::SCORE),
 };
 
 #[derive(Deserialize)]

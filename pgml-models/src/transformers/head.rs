@@ -76,6 +76,9 @@ pub(super) enum Reads {
 impl Heads {
     pub(super) const NONE: Self = Self { sequence: None, tokens: None, spans: None, words: None, cells: None };
 
+    /// Those of most decoders: labels of a sequence.
+    pub(super) const SCORE: Self = Self { sequence: Some(score), ..Self::NONE };
+
     /// Those of most encoders, whose layers for tokens and for answers are `classifier` and `qa_outputs`.
     pub(super) const fn of_encoder(sequence: LoadHead, words: LoadHead) -> Self {
         let (tokens, spans) = (Some(classifier as LoadHead), Some(qa_outputs as LoadHead));

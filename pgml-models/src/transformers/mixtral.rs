@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::decoder::{Decoder, IGNORED, Kind, PLAIN};
-use super::{Encoder, decoder, read};
+use super::{Encoder, Heads, decoder, read};
 use crate::nn::mixture::Routing;
 use crate::nn::{FeedForward, Mixture, Source};
 
@@ -21,7 +21,7 @@ pub static MIXTRAL: Encoder = Encoder {
             &Kind { slides: Decoder::slides_everywhere, theta: 1_000_000.0, feed_forward, ..PLAIN },
         )
     },
-    head: None,
+    head: Some(Heads::SCORE),
 };
 
 #[derive(Deserialize)]

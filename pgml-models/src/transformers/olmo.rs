@@ -5,7 +5,7 @@ use pgml_core::Result;
 use serde_json::Value;
 
 use super::decoder::{self, Decoder, IGNORED, Kind, PLAIN};
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, only, rope};
+use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, only, rope};
 use crate::nn::{Embedding, LayerNorm, Rope, Source};
 
 /// OLMo.
@@ -17,12 +17,12 @@ pub static OLMO: Encoder = Encoder {
         only(config, "clip_qkv", &[])?;
         decoder::load(config, source, &Kind { norm: |_, fields, _| Ok(plain_norm(fields)), ..PLAIN })
     },
-    head: None,
+    head: Some(Heads::SCORE),
 };
 
 /// OLMo 2.
 pub static OLMO2: Encoder =
-    Encoder { model_types: &["olmo2"], prefix: "model", ignored: IGNORED, load: load_2, head: None };
+    Encoder { model_types: &["olmo2"], prefix: "model", ignored: IGNORED, load: load_2, head: Some(Heads::SCORE) };
 
 fn plain_norm(fields: &Decoder) -> LayerNorm {
     LayerNorm::plain(fields.hidden_size, 1e-5)

@@ -6,13 +6,18 @@ use serde_json::Value;
 
 use super::parallel::ParallelLayer;
 use super::rope_config::partial_rope;
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read};
+use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read};
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Rope, Source};
 
 /// Phi-1 to Phi-2.
-pub static PHI: Encoder =
-    Encoder { model_types: &["phi"], prefix: "model", ignored: &["lm_head.", "inv_freq"], load, head: None };
+pub static PHI: Encoder = Encoder {
+    model_types: &["phi"],
+    prefix: "model",
+    ignored: &["lm_head.", "inv_freq"],
+    load,
+    head: Some(Heads::SCORE),
+};
 
 #[derive(Deserialize)]
 struct Config {

@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use super::decoder::{Decoder, IGNORED};
 use super::rope_config::partial_rope;
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder};
+use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder};
 use crate::nn::{Embedding, GatedMlp, LayerNorm, Linear, Rope, Source};
 
 /// Phi-3.
-pub static PHI3: Encoder = Encoder { model_types: &["phi3"], prefix: "model", ignored: IGNORED, load, head: None };
+pub static PHI3: Encoder =
+    Encoder { model_types: &["phi3"], prefix: "model", ignored: IGNORED, load, head: Some(Heads::SCORE) };
 
 fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let fields = Decoder::read(config)?;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::decoder::{Decoder, IGNORED, Kind, PLAIN};
-use super::{Encoder, activation, decoder, read};
+use super::{Encoder, Heads, activation, decoder, read};
 use crate::nn::{FeedForward, LayerNorm, Mlp, Source};
 
 /// StarCoder 2.
@@ -16,7 +16,7 @@ pub static STARCODER2: Encoder = Encoder {
     load: |config, source| {
         decoder::load(config, source, &Kind { slides: Decoder::slides_everywhere, norm, feed_forward, ..PLAIN })
     },
-    head: None,
+    head: Some(Heads::SCORE),
 };
 
 #[derive(Deserialize)]
