@@ -55,7 +55,7 @@ fn assert_alike(got: &Value, want: &Value, what: &str) {
 
 #[test]
 fn answers_equal_those_of_transformers() {
-    for name in ["bert", "distilbert", "several", "inference"] {
+    for name in ["bert", "distilbert", "several", "inference", "bart"] {
         let (model, golden) = load(name);
         let texts: Vec<&str> = golden.texts.iter().map(String::as_str).collect();
         for case in &golden.cases {

@@ -168,7 +168,7 @@ impl TextPipeline for Script {
 
 impl TextGenerator for Script {
     fn prepare(&self, prompt: &Prompt, args: &GenerateArgs, _: bool) -> Result<Prepared> {
-        let (Prompt::Text(text) | Prompt::Chat(text)) = prompt;
+        let (Prompt::Text(text) | Prompt::Chat(text) | Prompt::Source { text, .. }) = prompt;
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
         if words.is_empty() {
             bail!(InvalidData, "the prompt has no words");

@@ -196,9 +196,18 @@ impl Server {
                 let args = GenerateArgs::from_json("transform", &args)?;
                 let generating = self.generating(&model, generator, &asked.settings)?;
                 let (chat, stream, plain) = (asked.chat, asked.stream, asked.model.is_gguf_by_name());
-                let number = self.next_connection();
-                let transform =
-                    Transform { generator, generating, task, args: &args, chat, stream, plain, connection: number };
+                let (name, connection_number) = (asked.task.as_deref().unwrap_or(task.name()), self.next_connection());
+                let transform = Transform {
+                    generator,
+                    generating,
+                    task,
+                    name,
+                    args: &args,
+                    chat,
+                    stream,
+                    plain,
+                    connection: connection_number,
+                };
                 transform.run(inputs, connection)?;
             }
             Loaded::Pipeline(pipeline) => {

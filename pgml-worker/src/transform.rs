@@ -22,6 +22,8 @@ pub struct Transform<'a> {
     pub generating: &'a Generating,
     /// What is done with the prompts.
     pub task: TextTask,
+    /// The task's name as the caller gave it: that of a translation may have its languages in it.
+    pub name: &'a str,
     /// How.
     pub args: &'a GenerateArgs,
     /// Whether each input is a list of messages, as JSON.
@@ -87,6 +89,7 @@ impl Transform<'_> {
             _ if self.chat => Prompt::Chat(input.to_owned()),
             // A text alone is what a user says.
             TextTask::Conversational => Prompt::Chat(json!([{"role": "user", "content": input}]).to_string()),
+            task if task.made_key().is_some() => Prompt::Source { task: self.name.to_owned(), text: input.to_owned() },
             _ => Prompt::Text(input.to_owned()),
         };
         let prepared = guarded(|| self.generator.prepare(&prompt, self.args, self.stream))?;
@@ -104,12 +107,18 @@ impl Transform<'_> {
 
     /// Whether texts begin with their prompts, as in transformers' pipeline.
     fn shows_prompt(&self) -> bool {
+        if self.task.made_key().is_some() {
+            return false;
+        }
         let asked = self.args.return_full_text.or(self.args.echo);
         asked.unwrap_or(self.task == TextTask::TextGeneration && !self.chat && !self.plain)
     }
 
     /// What the task makes of the texts of one prompt.
     fn result(&self, input: &str, texts: Vec<Generated>) -> Value {
+        if let Some(key) = self.task.made_key() {
+            return texts.into_iter().map(|text| json!({key: printable(text.text)})).collect();
+        }
         match self.task {
             TextTask::TextGeneration if !self.chat && !self.plain => {
                 let before = if self.shows_prompt() { input } else { "" };

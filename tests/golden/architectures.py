@@ -118,6 +118,15 @@ MODELS = {
     # With a decoder that embedders leave alone.
     "t5_gated": (lambda: transformers.T5Config(**T5, feed_forward_proj="gated-gelu"), transformers.T5Model),
     "mt5": (lambda: transformers.MT5Config(**T5, feed_forward_proj="gated-silu"), transformers.MT5EncoderModel),
+    # The decoder reads the text too, shifted by one token.
+    "bart": (
+        lambda: transformers.BartConfig(
+            vocab_size=VOCABULARY, d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4,
+            decoder_attention_heads=2, encoder_ffn_dim=40, decoder_ffn_dim=48, max_position_embeddings=24, pad_token_id=0,
+            decoder_start_token_id=1, scale_embedding=True,
+        ),
+        transformers.BartModel,
+    ),
     "llama": (lambda: transformers.LlamaConfig(**LLAMA, rope_parameters=ROPE_LINEAR), transformers.LlamaModel),
     "mistral": (lambda: transformers.MistralConfig(**LLAMA, sliding_window=4), transformers.MistralModel),
     "qwen2": (lambda: transformers.Qwen2Config(**LLAMA), transformers.Qwen2Model),
@@ -161,6 +170,8 @@ def sequences(seed):
 def last_hidden_state(model, ids):
     """What an embedder pools: of models with a head or a decoder, the part before."""
     body = getattr(model, "encoder", None) if model.config.is_encoder_decoder else getattr(model, "model", model)
+    if model.config.model_type == "bart":
+        body = model
     return body(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
 
 

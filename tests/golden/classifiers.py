@@ -8,6 +8,7 @@ Versions: torch 2.15.0, transformers 5.23.0. Run: python classifiers.py
 
 import json
 import pathlib
+import sys
 
 import torch
 import transformers
@@ -39,6 +40,15 @@ MODELS = {
     "several": (
         transformers.BertForSequenceClassification,
         transformers.BertConfig(**BERT, **labels("tides", "tables"), problem_type="multi_label_classification"),
+    ),
+    # Reads the last token that ends a text.
+    "bart": (
+        transformers.BartForSequenceClassification,
+        transformers.BartConfig(
+            vocab_size=120, d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4,
+            encoder_ffn_dim=48, decoder_ffn_dim=48, max_position_embeddings=64, pad_token_id=0, bos_token_id=2, eos_token_id=3,
+            decoder_start_token_id=3, forced_eos_token_id=3, **labels("contradiction", "neutral", "entailment"),
+        ),
     ),
     "inference": (
         transformers.BertForSequenceClassification,
@@ -85,12 +95,13 @@ def checkpoint(name, words):
     config.architectures = [model_class.__name__]
     (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1, sort_keys=True, default=str) + "\n")
     words.save_pretrained(folder)
-    task = "zero-shot-classification" if name == "inference" else "text-classification"
+    zero_shot = name in ["inference", "bart"]
+    task = "zero-shot-classification" if zero_shot else "text-classification"
     pipeline = transformers.pipeline(task, model=model, tokenizer=words, device="cpu")
     cases = []
-    for call in ZERO_SHOT if name == "inference" else CALLS:
+    for call in ZERO_SHOT if zero_shot else CALLS:
         answers = [pipeline(text, **call) for text in TEXTS]
-        if name != "inference" and "top_k" not in call:
+        if not zero_shot and "top_k" not in call:
             answers = [answer[0] if isinstance(answer, list) else answer for answer in answers]
         # null means "as by default" in our arguments: all labels are a large number.
         args = {key: 1000 if value is None else value for key, value in call.items()}
@@ -99,6 +110,6 @@ def checkpoint(name, words):
 
 
 if __name__ == "__main__":
-    for name in MODELS:
+    for name in sys.argv[1:] or MODELS:
         checkpoint(name, tokenizer())
         print(name, flush=True)

@@ -57,6 +57,10 @@ pub fn add_tiny(user: ServerUser) -> Result<()> {
             add(&format!("tests/{kind}-{name}"), files.map(|file| golden.join(file)), user)?;
         }
     }
+    for (name, golden) in folders(&places::repository().join("tests/golden/seq2seq"))? {
+        let files: Vec<PathBuf> = files(&golden)?.into_iter().filter(|path| !path.ends_with("golden.json")).collect();
+        add(&format!("tests/{name}"), files, user)?;
+    }
     Ok(())
 }
 
@@ -65,12 +69,22 @@ fn generators() -> PathBuf {
     places::repository().join("tests/golden/generators")
 }
 
+/// What is in a folder.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let reading = || format!("reading {}", folder.display());
+    let entries = fs::read_dir(folder).context(reading)?;
+    entries.map(|entry| entry.context(reading).map(|entry| entry.path())).collect()
+}
+
+/// The files in a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_file()).collect())
+}
+
 /// The folders in a folder, with their names.
 fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let reading = || format!("reading {}", folder.display());
     let mut folders = Vec::new();
-    for entry in fs::read_dir(folder).context(reading)? {
-        let path = entry.context(reading)?.path();
+    for path in entries(folder)? {
         if let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_dir()) {
             folders.push((name.to_owned(), path));
         }

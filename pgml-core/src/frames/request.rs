@@ -35,7 +35,7 @@ pub enum Request {
     Transform {
         /// The model.
         model: ModelSpec,
-        /// The name of the [`TextTask`](crate::text::TextTask); found out from the model when absent.
+        /// The name of the [`TextTask`](crate::text::TextTask), as the caller gave it; found out from the model when absent.
         task: Option<String>,
         /// The task's arguments, a JSON object.
         args: String,

@@ -113,6 +113,12 @@ hyperparams! {
         top_logprobs: Option<u32> = None, range: between(0.0, 0.0);
         /// The form that the text has, as {"type": "json_object"}.
         response_format: Value = Value::Null;
+        /// Translation: the language of the input, in the model's own code, where it knows several: "en_XX", "eng_Latn", "en".
+        src_lang: Option<String> = None;
+        /// Translation: the language of the text, in the model's own code, where it knows several.
+        tgt_lang: Option<String> = None;
+        /// Whether an input that a model with encoder cannot read whole is cut; otherwise it is refused (false).
+        truncation: Option<bool> = None;
         /// The template that a chat is written with, or the name of one of the model's; the model's own when null.
         chat_template: Option<String> = None;
         /// The functions that a model may call in a chat, as a list of JSON schemas.

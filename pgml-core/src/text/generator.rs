@@ -14,6 +14,13 @@ pub enum Prompt {
     Text(String),
     /// The messages of a conversation, a JSON array of objects with `role` and `content`.
     Chat(String),
+    /// A text that another is made of.
+    Source {
+        /// What is made of it: `summarization`, `translation_en_to_de`, …
+        task: String,
+        /// The text.
+        text: String,
+    },
 }
 
 /// One request as a generator has read it: only that generator can use it.

@@ -14,6 +14,12 @@ pub enum TextTask {
     TextGeneration,
     /// Answers the last message of a conversation.
     Conversational,
+    /// Makes a text from another, as the model was taught.
+    Text2TextGeneration,
+    /// Makes a text shorter.
+    Summarization,
+    /// Says the same in another language.
+    Translation,
     /// Says which label a text has.
     TextClassification,
     /// Says which of the caller's labels a text has.
@@ -55,6 +61,9 @@ const GENERATION: fn(&Map<String, Value>) -> Result<()> = |args| GenerateArgs::f
 static TASKS: &[Known] = &[
     Known { task: TextTask::TextGeneration, name: "text-generation", aliases: &[], default_model: Some("openai-community/gpt2"), classes: &["ForCausalLM", "LMHeadModel"], check: GENERATION, alone: false },
     Known { task: TextTask::Conversational, name: "conversational", aliases: &[], default_model: None, classes: &[], check: GENERATION, alone: false },
+    Known { task: TextTask::Text2TextGeneration, name: "text2text-generation", aliases: &[], default_model: Some("google-t5/t5-base"), classes: &["ForConditionalGeneration"], check: GENERATION, alone: false },
+    Known { task: TextTask::Summarization, name: "summarization", aliases: &[], default_model: Some("sshleifer/distilbart-cnn-12-6"), classes: &[], check: GENERATION, alone: false },
+    Known { task: TextTask::Translation, name: "translation", aliases: &["translation_xx_to_yy"], default_model: Some("google-t5/t5-base"), classes: &["MTModel"], check: GENERATION, alone: false },
     Known { task: TextTask::TextClassification, name: "text-classification", aliases: &["sentiment-analysis"], default_model: Some("distilbert/distilbert-base-uncased-finetuned-sst-2-english"), classes: &["ForSequenceClassification"], check: |args| ClassifyArgs::from_json("transform", args).map(drop), alone: false },
     Known { task: TextTask::ZeroShotClassification, name: "zero-shot-classification", aliases: &[], default_model: Some("facebook/bart-large-mnli"), classes: &[], check: |args| ZeroShotArgs::from_json("transform", args)?.labels().map(drop), alone: false },
     Known { task: TextTask::TokenClassification, name: "token-classification", aliases: &["ner"], default_model: Some("dbmdz/bert-large-cased-finetuned-conll03-english"), classes: &["ForTokenClassification"], check: |args| TagArgs::from_json("transform", args)?.check(), alone: false },
@@ -96,11 +105,14 @@ hyperparams! {
 }
 
 impl TextTask {
-    /// Finds a task by its name.
+    /// Finds a task by its name; that of a translation may have its languages in it, as translation_en_to_de.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidParameter`], listing what is known.
     pub fn named(name: &str) -> Result<Self> {
+        if languages(name).is_some() {
+            return Ok(Self::Translation);
+        }
         let found = TASKS.iter().find(|known| known.name == name || known.aliases.contains(&name));
         found.map(|known| known.task).ok_or_else(|| {
             let known = TASKS.iter().flat_map(|known| std::iter::once(known.name).chain(known.aliases.iter().copied()));
@@ -117,7 +129,18 @@ impl TextTask {
     /// Whether it makes texts.
     #[must_use]
     pub fn generates(self) -> bool {
-        matches!(self, Self::TextGeneration | Self::Conversational)
+        matches!(self, Self::TextGeneration | Self::Conversational) || self.made_key().is_some()
+    }
+
+    /// What it is called in an answer that a text was made from the input; `None` for tasks that do something else.
+    #[must_use]
+    pub fn made_key(self) -> Option<&'static str> {
+        match self {
+            Self::Text2TextGeneration => Some("generated_text"),
+            Self::Summarization => Some("summary_text"),
+            Self::Translation => Some("translation_text"),
+            _ => None,
+        }
     }
 
     /// Checks that it makes texts, which can be had piece by piece.
@@ -152,9 +175,12 @@ impl TextTask {
         TASKS.iter().find(is_for).map(|known| known.task).ok_or_else(|| unclear(&format!("the model is a {class}")))
     }
 
-    /// What comes back for all inputs.
+    /// What comes back for all inputs. Where one text was made from each, they stand in one list.
     #[must_use]
     pub fn whole(self, mut answers: Vec<Value>) -> Value {
+        if self.made_key().is_some() && answers.iter().all(|texts| texts.as_array().is_some_and(|all| all.len() == 1)) {
+            return answers.into_iter().map(|mut texts| texts[0].take()).collect();
+        }
         if self.known().alone && answers.len() == 1 { answers.remove(0) } else { answers.into() }
     }
 
@@ -167,6 +193,13 @@ impl TextTask {
     fn known(self) -> &'static Known {
         TASKS.iter().find(|known| known.task == self).unwrap_or(&TASKS[0])
     }
+}
+
+/// The languages in the name of a translation's task.
+fn languages(task: &str) -> Option<[&str; 2]> {
+    let (from, to) = task.strip_prefix("translation_")?.split_once("_to_")?;
+    let is_code = |code: &str| !code.is_empty() && !code.contains('_') && code.len() <= 16;
+    (is_code(from) && is_code(to)).then_some([from, to])
 }
 
 fn unclear(what: &str) -> Error {
@@ -199,8 +232,12 @@ impl TransformModel {
     /// [`ErrorKind::InvalidParameter`] for an unknown task, and where a model must be named.
     pub fn resolve(&self) -> Result<(Option<TextTask>, ModelSpec)> {
         let task = self.task.as_deref().map(TextTask::named).transpose()?;
-        let Some(model) = self.model.as_deref().or(task.and_then(TextTask::default_model)) else {
-            let name = task.map_or("", TextTask::name);
+        // The model that is there for translations knows three pairs of languages.
+        let pair = self.task.as_deref().and_then(languages);
+        let knows = pair.is_none_or(|[from, to]| from == "en" && ["de", "fr", "ro"].contains(&to));
+        let default = task.and_then(TextTask::default_model).filter(|_| knows);
+        let Some(model) = self.model.as_deref().or(default) else {
+            let name = self.task.as_deref().unwrap_or_default();
             bail!(InvalidParameter, "the task \"{name}\" needs a model: {{\"task\": …, \"model\": …}}");
         };
         let dtype = self.dtype.clone().filter(|dtype| dtype != "auto");
@@ -246,6 +283,8 @@ mod tests {
             ("GPT2LMHeadModel", TextTask::TextGeneration),
             ("Qwen3ForCausalLM", TextTask::TextGeneration),
             ("BertModel", TextTask::FeatureExtraction),
+            ("T5ForConditionalGeneration", TextTask::Text2TextGeneration),
+            ("MarianMTModel", TextTask::Translation),
         ] {
             assert_eq!(TextTask::of_config(&json!({"architectures": [class]})).expect(class), task);
         }
@@ -253,6 +292,29 @@ mod tests {
             let error = TextTask::of_config(&config).expect_err("unclear");
             assert!(error.detail().is_some_and(|known| known.contains("…ForTokenClassification")), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_translation_may_have_its_languages_in_its_name() {
+        let resolve = |task: &str| TransformModel::read(&json!(task)).and_then(|t| t.resolve());
+        for name in ["translation", "translation_en_to_de"] {
+            let (task, spec) = resolve(name).expect(name);
+            assert_eq!((task, spec.name.as_str()), (Some(TextTask::Translation), "google-t5/t5-base"));
+        }
+        assert!(resolve("translation_en_to_fi").expect_err("no model").message().contains("needs a model"));
+        for name in ["translation_en", "translation_en_XX_to_de_DE", "translation__to_", "translation_en_to_"] {
+            assert_eq!(TextTask::named(name).expect_err(name).kind(), ErrorKind::InvalidParameter);
+        }
+    }
+
+    #[test]
+    fn texts_made_from_inputs_stand_in_one_list_where_each_has_one() {
+        let text = |text: &str| json!({"summary_text": text});
+        let whole = |answers| TextTask::Summarization.whole(answers);
+        assert_eq!(whole(vec![json!([text("a")]), json!([text("b")])]), json!([text("a"), text("b")]));
+        let several = vec![json!([text("a"), text("b")]), json!([text("c"), text("d")])];
+        assert_eq!(whole(several.clone()), json!(several));
+        assert_eq!(whole(Vec::new()), json!([]));
     }
 
     #[test]

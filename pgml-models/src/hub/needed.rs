@@ -22,6 +22,15 @@ const NAMED: &[&str] = &[
     "model.safetensors.index.json",
 ];
 
+/// What texts are read by where there is no `tokenizer.json`: SentencePiece models, and Marian's vocabulary.
+const PIECES: &[&str] = &["spiece.model", "source.spm", "vocab.json"];
+
+/// Whether there is among these files by what texts are read.
+#[must_use]
+pub fn has_tokenizer<'a>(mut files: impl Iterator<Item = &'a str>) -> bool {
+    files.any(|path| ["tokenizer.json", "spiece.model", "source.spm"].iter().any(|end| path.ends_with(end)))
+}
+
 /// Those of `files` that a model needs, whose `modules.json` names the folders `modules`.
 ///
 /// # Errors
@@ -45,7 +54,8 @@ fn is_needed(path: &str, modules: &[String], all: &[&str]) -> bool {
     if !folder.is_empty() && !is_module {
         return false;
     }
-    NAMED.contains(&name) || (name.ends_with(".safetensors") && is_weights(folder, name, all))
+    let pieces = PIECES.contains(&name) && !all.iter().any(|other| other.ends_with("tokenizer.json"));
+    NAMED.contains(&name) || pieces || (name.ends_with(".safetensors") && is_weights(folder, name, all))
 }
 
 /// A folder may hold its weights twice: whole or in shards under the usual names, and under others (other layouts, other
@@ -100,7 +110,7 @@ pub fn check(name: &str, needed: &[&str], all: &[&str]) -> Result<()> {
             "convert them: in Python, AutoModel.from_pretrained(…).save_pretrained(…) writes safetensors",
         );
     }
-    if !has(needed, "tokenizer.json") {
+    if !has_tokenizer(needed.iter().copied()) {
         return refuse(
             format!("\"{name}\" has no tokenizer.json"),
             "in Python, AutoTokenizer.from_pretrained(…).save_pretrained(…) makes it from vocab.txt, merges.txt or a \
@@ -164,6 +174,16 @@ mod tests {
         assert_eq!(needed, ["config.json", "a.Q4_K_M.gguf"]);
         assert!(check("org/model", &needed, &all).is_ok());
         assert_eq!(select(["model.safetensors", "a.Q4_0.gguf"], &[]).expect("harmless"), ["model.safetensors"]);
+    }
+
+    #[test]
+    fn pieces_of_text_are_chosen_where_there_is_no_tokenizer() {
+        let marian = ["config.json", "model.safetensors", "source.spm", "target.spm", "vocab.json"];
+        let needed = select(marian, &[]).expect("harmless");
+        assert_eq!(needed, ["config.json", "model.safetensors", "source.spm", "vocab.json"]);
+        assert!(check("org/model", &needed, &marian).is_ok());
+        let both = ["config.json", "spiece.model", "tokenizer.json", "vocab.json"];
+        assert_eq!(select(both, &[]).expect("harmless"), ["config.json", "tokenizer.json"]);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub fn is_complete(folder: &Path) -> bool {
     has(".gguf")
         || has("config.json")
             && has(".safetensors")
-            && has("tokenizer.json")
+            && needed::has_tokenizer(files.iter().map(String::as_str))
             && shards(folder).iter().all(|s| files.contains(s))
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use burn::tensor::Tensor;
 use pgml_core::{Result, bail};
 
-use super::Matrix;
+use super::{Hidden, Matrix};
 use crate::kernels::{PAGE, Paged};
 
 /// What a model keeps of each token.
@@ -194,7 +194,7 @@ impl KvCache {
     }
 
     /// Counts the `n_tokens` tokens that every layer has written.
-    pub(super) fn grow(&mut self, n_tokens: usize) {
+    pub fn grow(&mut self, n_tokens: usize) {
         self.len += n_tokens;
         self.extent = self.extent.max(self.len);
     }
@@ -211,6 +211,24 @@ impl KvCache {
                 page.values[start..][..width].copy_from_slice(&row[column..][..width]);
             }
         }
+    }
+
+    /// Writes a layer's keys and values side by side, in `rows` of `keys_values`, behind those that are counted; room was
+    /// made for them.
+    pub fn append(&mut self, layer: usize, keys_values: &Hidden, rows: Range<usize>) {
+        let width = self.memory.layout.width;
+        match keys_values {
+            Hidden::Host(matrix) => self.write(layer, matrix, rows, [0, width]),
+            Hidden::Device(tensor) => {
+                let columns = |range| tensor.clone().slice_dim(0, rows.clone()).slice_dim(1, range);
+                self.extend(layer, [columns(0..width), columns(width..2 * width)]);
+            }
+        }
+    }
+
+    /// On a device: a layer's keys and values.
+    pub(super) fn tensors(&self, layer: usize) -> Option<&[Tensor<2>; 2]> {
+        self.tensors.as_ref()?.get(layer)?.as_ref()
     }
 
     /// A layer's keys and values, those of `n_new` tokens included that were only written.

@@ -16,6 +16,8 @@ pub enum AttentionBias {
         n_buckets: usize,
         /// Distances from here on share the last bucket.
         max_distance: usize,
+        /// Whether half of the buckets are for keys after the query; otherwise all are for those before it.
+        both_sides: bool,
     },
 }
 
@@ -54,25 +56,38 @@ impl AttentionBias {
                     .flat_map(|slope| distances.clone().map(move |d| -slope * d.unsigned_abs() as f32))
                     .collect(),
             ),
-            Self::Buckets { table, n_buckets, max_distance } => {
-                let buckets: Vec<usize> = distances.map(|d| bucket(-d, *n_buckets, *max_distance)).collect();
+            Self::Buckets { table, n_buckets, max_distance, both_sides } => {
+                let bucket = |d: isize| match both_sides {
+                    true => bucket(-d, *n_buckets, *max_distance),
+                    false => bucket_before(d, *n_buckets, *max_distance),
+                };
+                let buckets: Vec<usize> = distances.map(bucket).collect();
                 Some((0..n_heads).flat_map(|head| buckets.iter().map(move |b| table[b * n_heads + head])).collect())
             }
         }
     }
 }
 
-/// T5's buckets: half of them for keys after the query; of each half, the first half exact, the rest logarithmic.
+/// T5's buckets: half of them for keys after the query.
 fn bucket(distance: isize, n_buckets: usize, max_distance: usize) -> usize {
     let half = n_buckets / 2;
     let side = if distance > 0 { half } else { 0 };
-    let steps = distance.unsigned_abs();
-    let exact = half / 2;
+    side + of_steps(distance.unsigned_abs(), half, max_distance)
+}
+
+/// The buckets of T5's decoder, whose keys stand `distance` before the query; the others are hidden from it.
+fn bucket_before(distance: isize, n_buckets: usize, max_distance: usize) -> usize {
+    of_steps(distance.max(0).unsigned_abs(), n_buckets, max_distance)
+}
+
+/// The first half of the buckets exact, the rest logarithmic.
+fn of_steps(steps: usize, n_buckets: usize, max_distance: usize) -> usize {
+    let exact = n_buckets / 2;
     if steps < exact {
-        return side + steps;
+        return steps;
     }
     let share = (steps as f32 / exact as f32).ln() / (max_distance as f32 / exact as f32).ln();
-    side + (exact + (share * (half - exact) as f32) as usize).min(half - 1)
+    (exact + (share * (n_buckets - exact) as f32) as usize).min(n_buckets - 1)
 }
 
 #[cfg(test)]
@@ -94,6 +109,11 @@ mod tests {
         let want = [(0, 0), (-7, 7), (-8, 8), (-11, 8), (-12, 9), (-40, 12), (-200, 15), (1, 17), (8, 24), (127, 31)];
         for (distance, bucket_number) in want {
             assert_eq!(bucket(distance, 32, 128), bucket_number, "{distance}");
+        }
+        // The same of the decoder, not bidirectional.
+        let want = [(-3, 0), (0, 0), (1, 1), (15, 15), (16, 16), (20, 17), (40, 23), (127, 31), (400, 31)];
+        for (distance, bucket_number) in want {
+            assert_eq!(bucket_before(distance, 32, 128), bucket_number, "{distance}");
         }
     }
 }

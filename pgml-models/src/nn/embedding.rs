@@ -9,7 +9,8 @@ use crate::checkpoint::Rows;
 use crate::device::Placement;
 use crate::kernels::PackedMatrix;
 
-/// A table of `n` rows. Rows are gathered on the host: a batch needs few of them, and the table stays in one place.
+/// A table of `n` rows. Rows are gathered on the host: a batch needs few of them, and the table stays in one place. A clone
+/// shares it.
 #[derive(Debug, Clone)]
 pub struct Embedding {
     table: Table,
@@ -22,7 +23,9 @@ pub struct Embedding {
 #[derive(Debug, Clone)]
 enum Table {
     /// In the bytes of the checkpoint.
-    Stored(Rows<'static>),
+    Stored(Arc<Rows<'static>>),
+    /// In no checkpoint.
+    Computed(Arc<[f32]>),
     /// The weight of the output layer, which is the same table.
     Shared(Arc<PackedMatrix>),
 }
@@ -42,8 +45,15 @@ impl Embedding {
     /// As for [`Embedding::load`].
     pub fn load_after(skipped: usize, source: &Source<'_>, n: usize, width: usize) -> Result<Self> {
         let [_, rows] = source.weights.rows("weight", [n.saturating_add(skipped), width])?.split_at(skipped * width);
-        let table = Table::Stored(rows.into_owned());
+        let table = Table::Stored(Arc::new(rows.into_owned()));
         Ok(Self { table, n, width, factor: 1.0, placement: source.placement.clone() })
+    }
+
+    /// A table of these values, n × width.
+    #[must_use]
+    pub fn computed(values: Vec<f32>, width: usize, placement: &Placement) -> Self {
+        let n = values.len().checked_div(width).unwrap_or(0);
+        Self { table: Table::Computed(values.into()), n, width, factor: 1.0, placement: placement.clone() }
     }
 
     /// The same table with every value multiplied by `factor`.
@@ -90,7 +100,10 @@ impl Embedding {
                 bail!(InvalidData, "token or position {index} is beyond the model's table of {}", self.n);
             }
             match &self.table {
-                Table::Stored(rows) => rows.weights().read(index as usize * self.width, &mut row),
+                Table::Stored(rows) => rows.weights().read((index as usize) * self.width, &mut row),
+                Table::Computed(values) => {
+                    row.copy_from_slice(&values[(index as usize) * self.width..][..self.width]);
+                }
                 Table::Shared(matrix) => matrix.row(index as usize, &mut row),
             }
             if self.factor != 1.0 {

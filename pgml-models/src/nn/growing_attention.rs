@@ -33,15 +33,24 @@ impl Attention {
 
     /// What the tokens in `rows` gather, which go on with the sequence of `cache`.
     fn one(&self, qkv: &Tensor<2>, rows: Range<usize>, cache: &mut KvCache) -> Tensor<2> {
-        let ([q_end, k_end], n, first, device) = (self.ends(), rows.len(), cache.len(), qkv.device());
+        let ([q_end, k_end], first) = (self.ends(), cache.len());
         let columns = |range: Range<usize>| qkv.clone().slice_dim(0, rows.clone()).slice_dim(1, range);
-        let [keys, values] = cache.extend(self.layer, [columns(q_end..k_end), columns(k_end..self.qkv_width())]);
-        let [n_keys, _] = keys.dims();
+        let keys_values = cache.extend(self.layer, [columns(q_end..k_end), columns(k_end..self.qkv_width())]);
+        self.gather(columns(0..q_end), keys_values, first)
+    }
+
+    /// What the queries of one sequence gather, the first of which stands at the position `first` among the keys.
+    ///
+    /// # Shapes
+    /// - queries and result: n_queries × (n_heads · head_dim)
+    /// - keys and values: n_keys × (n_kv_heads · head_dim)
+    pub(super) fn gather(&self, queries: Tensor<2>, [keys, values]: [Tensor<2>; 2], first: usize) -> Tensor<2> {
+        let ([n, q_end], [n_keys, _], device) = (queries.dims(), keys.dims(), queries.device());
         let heads = |x: Tensor<2>, n_heads: usize| -> Tensor<4> {
             let [n, _] = x.dims();
             x.reshape([1, n, n_heads, self.head_dim]).swap_dims(1, 2)
         };
-        let q = heads(columns(0..q_end), self.n_heads);
+        let q = heads(queries, self.n_heads);
         let (k, v) = (self.repeat(heads(keys, self.n_kv_heads)), self.repeat(heads(values, self.n_kv_heads)));
         let mut scores = self.scores(q, k);
         if let Some(bias) = self.bias_block(first..first + n, n_keys, &device) {

@@ -162,6 +162,19 @@ impl Linear {
         Self { activation, ..self }
     }
 
+    /// The same layer with `bias`, one number per output, in place of its own.
+    #[must_use]
+    pub fn with_bias(mut self, new: Vec<f32>) -> Self {
+        match &mut self.form {
+            Form::Host { bias, .. } => *bias = Some(new),
+            Form::Device { bias, weight } => {
+                let n = new.len();
+                *bias = Some(Tensor::from_data(TensorData::new(new, [n]), &weight.device()));
+            }
+        }
+        self
+    }
+
     /// The weight, where it is one matrix on the host.
     pub(super) fn matrix(&self) -> Option<&Arc<PackedMatrix>> {
         match &self.form {

@@ -11,6 +11,7 @@ pub mod attention;
 mod buffers;
 pub mod cache;
 pub mod convolution;
+pub mod cross_attention;
 pub mod disentangled;
 mod distance_bias;
 pub mod embedding;
@@ -29,6 +30,7 @@ pub mod rope;
 
 pub use attention::{Attention, AttentionBias};
 pub use cache::{CacheLayout, CacheMemory, KvCache, SharedCache};
+pub use cross_attention::CrossAttention;
 pub use embedding::Embedding;
 pub use feed_forward::FeedForward;
 pub use gated_mlp::GatedMlp;

@@ -43,6 +43,13 @@ impl LayerNorm {
         Self { kind: NormKind::Layer, weight: vec![1.0; width], bias: None, eps: eps as f32 }
     }
 
+    /// The same norm whose results are multiplied by `factor`.
+    #[must_use]
+    pub fn scaled(mut self, factor: f32) -> Self {
+        self.weight.iter_mut().chain(self.bias.iter_mut().flatten()).for_each(|x| *x *= factor);
+        self
+    }
+
     /// # Shapes
     /// x and result: rows × width
     #[must_use]

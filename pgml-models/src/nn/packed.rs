@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pgml_core::text::{TableToken, Tokens};
 use pgml_core::{Result, Run};
 
-use super::cache::{SharedCache, lock};
+use super::cache::{KvCache, SharedCache, lock};
 use crate::kernels::Team;
 
 /// The tokens of a batch. Activations of a batch are matrices with one row per token, in this order.
@@ -19,6 +19,8 @@ pub struct PackedBatch {
     prompts: Vec<usize>,
     /// Of sequences that grow: what their earlier tokens left behind.
     caches: Vec<SharedCache>,
+    /// Of texts that are made from others: keys and values of those others.
+    sources: Vec<Arc<KvCache>>,
     /// The position of each sequence's first token.
     starts: Vec<u32>,
     /// Tokens that each sequence is known to get, at least.
@@ -39,6 +41,7 @@ impl PackedBatch {
             offsets: vec![0],
             prompts: sequences.iter().map(|tokens| tokens.prompt).collect(),
             caches: Vec::new(),
+            sources: Vec::new(),
             starts: vec![0; sequences.len()],
             extents: sequences.iter().map(|tokens| tokens.ids.len()).collect(),
             run: Run::new(),
@@ -65,6 +68,7 @@ impl PackedBatch {
             offsets: vec![0],
             prompts: vec![0; sequences.len()],
             caches: sequences.iter().map(|(_, cache)| Arc::clone(cache)).collect(),
+            sources: Vec::new(),
             starts: sequences.iter().map(|(_, cache)| lock(cache).len() as u32).collect(),
             extents: sequences.iter().map(|(ids, cache)| extent(ids, cache)).collect(),
             run: Run::new(),
@@ -76,6 +80,28 @@ impl PackedBatch {
         }
         batch.type_ids.resize(batch.ids.len(), 0);
         batch
+    }
+
+    /// The same batch, each of whose sequences is made from another text: what an encoder left behind of it. Sequences may
+    /// have one in common.
+    ///
+    /// # Panics
+    /// When there are not as many as sequences.
+    #[must_use]
+    pub fn made_from(self, sources: Vec<Arc<KvCache>>) -> Self {
+        assert_eq!(sources.len(), self.n_sequences(), "every sequence is made from a text");
+        Self { sources, ..self }
+    }
+
+    /// The same batch with every token one place further, behind `first`; the last ones fall out.
+    #[must_use]
+    pub fn shifted(&self, first: u32) -> Self {
+        let mut ids = Vec::with_capacity(self.ids.len());
+        for rows in self.sequences().filter(|rows| !rows.is_empty()) {
+            ids.push(first);
+            ids.extend_from_slice(&self.ids[rows.start..rows.end - 1]);
+        }
+        Self { ids, ..self.clone() }
     }
 
     /// The same batch, which `run` can stop between two layers: nothing is counted then.
@@ -96,6 +122,12 @@ impl PackedBatch {
     #[must_use]
     pub fn caches(&self) -> Option<&[SharedCache]> {
         (!self.caches.is_empty()).then_some(&self.caches)
+    }
+
+    /// Of texts that are made from others: keys and values of those others.
+    #[must_use]
+    pub fn sources(&self) -> &[Arc<KvCache>] {
+        &self.sources
     }
 
     /// Counts the batch's tokens among those of its sequences. Every layer has seen them.
@@ -203,6 +235,7 @@ mod tests {
         assert_eq!(batch.type_ids(), [0; 4]);
         assert_eq!(batch.sequences().collect::<Vec<_>>(), [0..3, 3..4]);
         assert_eq!(batch.positions(2), [2, 3, 4, 2]);
+        assert_eq!(batch.shifted(1).ids(), [1, 5, 6, 1]);
         assert_eq!((batch.longest(), batch.n_sequences()), (3, 2));
     }
 }

@@ -6,10 +6,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use pgml_core::text::{Event, Finish, Generated, GenerationBatch, Prepared};
+use pgml_core::text::{Event, Finish, Generated, GenerationBatch, Prepared, Tokens};
 use pgml_core::{Error, ErrorKind, Result, Run};
 
-use super::generator::{Inner, Request};
+use super::generator::{Inner, Reading, Request};
 use super::prefixes::Prefixes;
 use super::teams::team;
 use crate::generation::{Completion, FinishReason, Wanted};
@@ -37,6 +37,8 @@ struct Active {
     number: u64,
     request: Request,
     branches: Vec<Growth>,
+    /// Of a text that is made from another: that other one.
+    source: Option<SourceText>,
     /// It gave its memory back and waits for more.
     waits: bool,
 }
@@ -49,6 +51,15 @@ struct Growth {
     cache: SharedCache,
     /// The scores of what comes next, once all tokens are read.
     logits: Option<Vec<f32>>,
+}
+
+/// A text that another is made from. All branches look at it.
+struct SourceText {
+    tokens: Vec<u32>,
+    /// Where its keys and values are to go.
+    room: Option<KvCache>,
+    /// They are there.
+    read: Option<Arc<KvCache>>,
 }
 
 /// What one round computes of a branch: which of the batch's requests, which branch, how many tokens.
@@ -103,7 +114,20 @@ impl Growing {
 
     /// Adds what a request's branches read in this round.
     fn take(&mut self, request: usize, left: &mut usize, shares: &mut Vec<Share>) -> Result<()> {
+        let on_host = self.inner.model.placement().on_host();
         let active = &mut self.requests[request];
+        if let Some(source) = active.source.as_mut().filter(|source| source.read.is_none()) {
+            // An encoder sees all of its text at once.
+            if *left == 0 {
+                return Ok(());
+            }
+            if source.room.is_none() {
+                let mut room = KvCache::new(&self.memory, on_host);
+                room.reserve(source.tokens.len())?;
+                source.room = Some(room);
+            }
+            *left = left.saturating_sub(source.tokens.len());
+        }
         for (branch, growth) in active.branches.iter_mut().enumerate().filter(|(_, growth)| growth.logits.is_none()) {
             let mut cache = lock(&growth.cache);
             cache.expect(growth.tokens.len());
@@ -128,6 +152,9 @@ impl Growing {
         let (memory, on_host) = (&self.memory, self.inner.model.placement().on_host());
         let active = &mut self.requests[request];
         active.waits = true;
+        if let Some(source) = &mut active.source {
+            (source.room, source.read) = (None, None);
+        }
         for growth in &mut active.branches {
             growth.cache = Arc::new(Mutex::new(KvCache::new(memory, on_host)));
             growth.logits = None;
@@ -138,8 +165,9 @@ impl Growing {
     fn readmit(&mut self) {
         let nobody_else = self.requests.iter().all(|active| active.waits);
         for (i, active) in self.requests.iter_mut().enumerate().filter(|(_, active)| active.waits) {
-            let needed: usize =
-                active.branches.iter().map(|growth| self.memory.bytes_of(growth.tokens.len() + 1)).sum();
+            let of_branches = active.branches.iter().map(|growth| growth.tokens.len() + 1);
+            let of_source = active.source.as_ref().map(|source| source.tokens.len());
+            let needed: usize = of_branches.chain(of_source).map(|n_tokens| self.memory.bytes_of(n_tokens)).sum();
             let first = nobody_else && i == 0;
             if !first && self.memory.used().saturating_add(needed) > self.memory.limit() {
                 break;
@@ -150,6 +178,7 @@ impl Growing {
 
     /// The forward pass of `shares`.
     fn compute(&mut self, shares: &[Share], run: &Run) -> Result<()> {
+        self.read_sources(shares, run)?;
         let sequences: Vec<(Vec<u32>, SharedCache)> = shares
             .iter()
             .map(|share| {
@@ -160,7 +189,11 @@ impl Growing {
             .collect();
         let borrowed: Vec<(&[u32], SharedCache)> =
             sequences.iter().map(|(tokens, cache)| (tokens.as_slice(), Arc::clone(cache))).collect();
-        let batch = PackedBatch::continuing(&borrowed, &team(run.threads())).interruptible(run);
+        let mut batch = PackedBatch::continuing(&borrowed, &team(run.threads())).interruptible(run);
+        if self.inner.reading.is_some() {
+            let source = |share: &Share| self.requests[share.request].source.as_ref()?.read.clone();
+            batch = batch.made_from(shares.iter().filter_map(source).collect());
+        }
         let ends = |share: &Share| {
             let growth = &self.requests[share.request].branches[share.branch];
             lock(&growth.cache).len() + share.n_tokens == growth.tokens.len()
@@ -174,6 +207,27 @@ impl Growing {
         for share in shares.iter().zip(&whole).filter(|(_, whole)| **whole).map(|(share, _)| share) {
             self.requests[share.request].branches[share.branch].logits = logits.next().map(<[f32]>::to_vec);
         }
+        Ok(())
+    }
+
+    /// Reads the texts that others are made from, where there is room for what is kept of them.
+    fn read_sources(&mut self, shares: &[Share], run: &Run) -> Result<()> {
+        let Some(Reading { reader, .. }) = &self.inner.reading else { return Ok(()) };
+        let (mut texts, mut rooms, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, active) in self.requests.iter_mut().enumerate() {
+            let Some(source) = active.source.as_mut().filter(|source| source.room.is_some()) else { continue };
+            if shares.iter().any(|share| share.request == i) {
+                texts.push(Tokens { ids: source.tokens.clone(), ..Tokens::default() });
+                rooms.extend(source.room.take());
+                sources.push(source);
+            }
+        }
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let batch = PackedBatch::new(&texts.iter().collect::<Vec<_>>(), &team(run.threads())).interruptible(run);
+        reader.read(&batch, &mut rooms)?;
+        sources.into_iter().zip(rooms).for_each(|(source, room)| source.read = Some(Arc::new(room)));
         Ok(())
     }
 
@@ -199,7 +253,10 @@ impl Growing {
             match outcome.and_then(|()| ended.end(events)) {
                 Ok((texts, first)) => {
                     events.push((number, Event::Done(texts)));
-                    if let Some(growth) = first {
+                    // What is kept of a text that is made from another depends on that other.
+                    if let Some(growth) = first
+                        && self.inner.reading.is_none()
+                    {
                         self.prefixes.keep(growth.tokens, growth.cache);
                     }
                 }
@@ -211,7 +268,8 @@ impl Growing {
 
 impl Active {
     fn holds_memory(&self) -> bool {
-        self.branches.iter().any(|growth| !lock(&growth.cache).is_empty())
+        let source = self.source.as_ref().is_some_and(|source| source.room.is_some() || source.read.is_some());
+        source || self.branches.iter().any(|growth| !lock(&growth.cache).is_empty())
     }
 
     /// Takes what was computed and chooses what comes next; whether it has ended.
@@ -276,11 +334,13 @@ impl GenerationBatch for Growing {
             };
             let others = self.requests.iter().flat_map(|active| &active.branches);
             let others = others.map(|growth| (growth.tokens.as_slice(), &growth.cache));
-            let known = self.prefixes.longest(&tokens, others).filter(|cache| cache.serves(tokens.len()));
+            let known = self.prefixes.longest(&tokens, others);
+            let known = known.filter(|cache| request.source.is_none() && cache.serves(tokens.len()));
             let on_host = self.inner.model.placement().on_host();
             let cache = known.unwrap_or_else(|| KvCache::new(&self.memory, on_host));
             let growth = Growth { tokens, cache: Arc::new(Mutex::new(cache)), logits: None };
-            self.requests.push(Active { number, request: *request, branches: vec![growth], waits: false });
+            let source = request.source.clone().map(|tokens| SourceText { tokens, room: None, read: None });
+            self.requests.push(Active { number, request: *request, branches: vec![growth], source, waits: false });
         }
         number
     }

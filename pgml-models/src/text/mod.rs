@@ -10,13 +10,16 @@ mod gguf;
 mod groups;
 mod growing;
 mod headed;
+mod languages;
 mod modules;
 mod numeric;
 mod pipelines;
 mod prefixes;
 mod reader;
 mod reranker;
+mod sentencepiece;
 mod sequence_classifier;
+mod sources;
 mod table;
 mod table_tokens;
 mod tagger;
@@ -36,7 +39,7 @@ pub use classifier::{Classifier, ZeroShotClassifier};
 pub use embedder::SentenceEmbedder;
 pub use features::{FeatureExtractor, Similarity};
 pub use filler::Filler;
-pub use generator::CausalGenerator;
+pub use generator::CheckpointGenerator;
 pub use gguf::GgufModel;
 pub use pipelines::{Folder, load_pipeline, task_of};
 pub use reranker::CrossEncoder;
@@ -60,12 +63,12 @@ pub fn load_reranker(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Arc<d
     Ok(Arc::new(CrossEncoder::load(folder, spec, run)?))
 }
 
-/// Reads the checkpoint in `folder` that continues texts, in the form that `spec` asks for.
+/// Reads the checkpoint in `folder` that continues texts or makes texts from others, in the form that `spec` asks for.
 ///
 /// # Errors
 /// As for [`load_embedder`].
 pub fn load_generator(folder: &Path, spec: &ModelSpec, run: &Run) -> Result<Arc<dyn TextGenerator>> {
-    Ok(Arc::new(CausalGenerator::load(folder, spec, run)?))
+    Ok(Arc::new(CheckpointGenerator::load(folder, spec, run)?))
 }
 
 /// Parses a JSON file.

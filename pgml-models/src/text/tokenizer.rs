@@ -54,10 +54,13 @@ impl Tokenizer {
         Ok(Self(tokenizer))
     }
 
-    /// Reads `tokenizer.json`; texts are neither cut nor padded.
+    /// Reads `tokenizer.json`, or a SentencePiece model where that is all; texts are neither cut nor padded.
     pub(crate) fn load_whole(folder: &Path) -> Result<tokenizers::Tokenizer> {
         let path = folder.join("tokenizer.json");
         if !path.is_file() {
+            if let Some(tokenizer) = super::sentencepiece::load(folder)? {
+                return Ok(tokenizer);
+            }
             return Err(Error::new(ErrorKind::NotFound, format!("no tokenizer.json in \"{}\"", folder.display()))
                 .with_hint("in Python, AutoTokenizer.from_pretrained(…).save_pretrained(…) writes it"));
         }

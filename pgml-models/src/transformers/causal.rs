@@ -92,9 +92,6 @@ impl Causal {
     pub fn load(&self, config: &Value, root: &Source<'_>) -> Result<CausalLm> {
         let source = root.at_or_here(self.body.prefix);
         let mut body = (self.body.load)(config, &source)?;
-        let Some(layout) = body.cache_layout() else {
-            bail!(NotSupported, "the model's tokens see what follows them: it makes vectors of texts, not texts");
-        };
         let vocabulary = vocabulary(config)?;
         let placement = &root.placement.of_output();
         // Whatever a checkpoint's own name for it is, transformers 5 may have stored it as lm_head.
@@ -110,11 +107,27 @@ impl Causal {
         let number = |name| config.get(name).and_then(Value::as_f64);
         let scale = number("logit_scale").or_else(|| number("logits_scaling").map(f64::recip)).unwrap_or(1.0) as f32;
         let softcap = number("final_logit_softcapping").map(|cap| cap as f32);
-        Ok(CausalLm { body, head, layout, vocabulary, softcap, scale, placement: root.placement.clone() })
+        Ok(CausalLm { softcap, scale, ..CausalLm::new(body, head, vocabulary, root.placement)? })
     }
 }
 
 impl CausalLm {
+    /// A body and the layer that makes scores of what it makes, one for each of `vocabulary` tokens.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSupported`] for a body whose tokens see what follows them.
+    pub(super) fn new(
+        body: Box<dyn TextEncoder>,
+        head: Linear,
+        vocabulary: usize,
+        placement: &Placement,
+    ) -> Result<Self> {
+        let Some(layout) = body.cache_layout() else {
+            bail!(NotSupported, "the model's tokens see what follows them: it makes vectors of texts, not texts");
+        };
+        Ok(Self { body, head, layout, vocabulary, softcap: None, scale: 1.0, placement: placement.clone() })
+    }
+
     /// What it keeps of each token.
     #[must_use]
     pub fn layout(&self) -> CacheLayout {

@@ -1,6 +1,8 @@
 //! Architectures, one file each. Field names are the checkpoints' keys.
 
 pub mod albert;
+pub mod bart;
+pub mod bart_whole;
 pub mod bert;
 pub mod bloom;
 pub mod causal;
@@ -32,12 +34,15 @@ pub mod opt;
 mod parallel;
 pub mod phi;
 pub mod phi3;
+mod positions;
 mod post_norm;
 mod pre_norm;
 pub mod qwen_moe;
 mod rope_config;
+pub mod seq2seq;
 pub mod smollm3;
 pub mod stablelm;
+mod stack;
 pub mod starcoder2;
 pub mod t5;
 pub mod tapas;
@@ -56,6 +61,8 @@ pub use head::{Head, HeadKind, HeadSource, Heads, LoadHead, n_labels};
 use post_norm::{PostNormEncoder, PostNormLayer};
 use pre_norm::{PreNormEncoder, PreNormLayer};
 use rope_config::rope;
+pub use seq2seq::{Reader, SEQ2SEQ, Seq2Seq, Seq2SeqLm};
+use stack::{DecoderLayer, Stack};
 use token_embeddings::TokenEmbeddings;
 
 /// An architecture that turns tokens into activations, before its weights are read.
@@ -111,6 +118,7 @@ pub static ENCODERS: &[&Encoder] = &[
     &gte::NEW,
     &gte::GTE,
     &t5::T5,
+    &bart_whole::BART_WHOLE,
     &tapas::TAPAS,
     &decoder::LLAMA,
     &decoder::MISTRAL,

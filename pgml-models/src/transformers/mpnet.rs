@@ -57,6 +57,7 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
         table: table.floats("weight", &[N_BUCKETS, config.num_attention_heads])?.into_owned(),
         n_buckets: N_BUCKETS,
         max_distance: MAX_DISTANCE,
+        both_sides: true,
     };
     let layers = (0..config.num_hidden_layers).map(|i| layer(&source.at("encoder.layer").at(i), &config, &bias));
     Ok(Box::new(PostNormEncoder {

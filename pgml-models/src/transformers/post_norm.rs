@@ -32,6 +32,11 @@ pub(super) struct PostNormLayer {
 
 impl PostNormLayer {
     pub(super) fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
+        self.feed(self.attend(x, batch))
+    }
+
+    /// What tokens gather from each other, added to `x` and normalised.
+    pub(super) fn attend(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
         let mut query_key_value = self.query_key_value.forward(&x);
         if let Some([query_norm, key_norm]) = &self.query_key_norms {
             query_key_value = query_norm.forward_heads(query_key_value, 0..1);
@@ -45,6 +50,11 @@ impl PostNormLayer {
         if let Some(norm) = &self.second_norm {
             attended = norm.forward(attended.plus(&x));
         }
+        attended
+    }
+
+    /// What the layers after attention make of it.
+    pub(super) fn feed(&self, attended: Hidden) -> Hidden {
         self.output_norm.forward(self.feed_forward.forward_add(&attended, &attended))
     }
 }

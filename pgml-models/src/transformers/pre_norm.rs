@@ -59,7 +59,13 @@ impl Layer for PreNormLayer {
     }
 
     fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
-        let attended = self.attend(x, batch);
+        self.feed(self.attend(x, batch))
+    }
+}
+
+impl PreNormLayer {
+    /// What attention gave and what the layers after it make of that.
+    pub(super) fn feed(&self, attended: Hidden) -> Hidden {
         let normed = self.feed_forward_norm.as_ref().map(|norm| norm.forward_beside(&attended));
         let input = normed.as_ref().unwrap_or(&attended);
         match &self.output_norms {
@@ -67,11 +73,9 @@ impl Layer for PreNormLayer {
             Some([_, norm]) => norm.forward(self.feed_forward.forward(input)).plus(&attended),
         }
     }
-}
 
-impl PreNormLayer {
     /// `x` and what its tokens gather from each other.
-    fn attend(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
+    pub(super) fn attend(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
         let gathered = match &self.attention_norm {
             Some(norm) => self.gather(&norm.forward_beside(&x), batch),
             None => self.gather(&x, batch),

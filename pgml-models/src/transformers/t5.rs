@@ -1,15 +1,23 @@
-//! The encoder of T5 (Raffel et al. 2020), also of its later forms with a gate (Shazeer 2020) and of mT5 (Xue et al. 2021). A
-//! decoder in the checkpoint is left alone.
+//! T5 (Raffel et al. 2020), also its later forms with a gate (Shazeer 2020; FLAN-T5: Chung et al. 2022) and mT5 (Xue et al.
+//! 2021): the encoder alone for embeddings, which leaves a decoder in the checkpoint alone, and both for making texts from
+//! others.
 
 use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::head::classifier;
-use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, read};
+use super::{
+    CausalLm, DecoderLayer, Encoder, Heads, PreNormEncoder, PreNormLayer, Reader, Seq2Seq, Seq2SeqLm, Stack,
+    TextEncoder,
+};
+use super::{activation, read};
 use crate::kernels::Activation;
+use crate::nn::cross_attention::Projections;
 use crate::nn::linear::Piece;
-use crate::nn::{Attention, AttentionBias, Embedding, FeedForward, GatedMlp, LayerNorm, Linear, Mlp, Source};
+use crate::nn::{
+    Attention, AttentionBias, CrossAttention, Embedding, FeedForward, GatedMlp, LayerNorm, Linear, Mlp, Source,
+};
 
 /// T5 and mT5.
 pub static T5: Encoder = Encoder {
@@ -22,6 +30,25 @@ pub static T5: Encoder = Encoder {
     head: Some(Heads { tokens: Some(classifier), ..Heads::NONE }),
 };
 
+/// T5 with its decoder.
+pub static T5_SEQ2SEQ: Seq2Seq = Seq2Seq {
+    model_types: &["t5"],
+    ignored: TABLES,
+    load: |config, root| {
+        // The first T5 has one table for what goes in and what comes out, and scales between them; later ones have two.
+        let one_table = config.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true);
+        let scaled = config.get("scale_decoder_outputs").and_then(Value::as_bool).unwrap_or(one_table);
+        load_both(config, root, scaled)
+    },
+};
+
+/// mT5 with its decoder.
+pub static MT5_SEQ2SEQ: Seq2Seq =
+    Seq2Seq { model_types: &["mt5"], ignored: TABLES, load: |config, root| load_both(config, root, false) };
+
+/// Copies of the table of words.
+const TABLES: &[&str] = &["encoder.embed_tokens.", "decoder.embed_tokens.", "EncDecAttention.relative_attention_bias"];
+
 #[derive(Deserialize)]
 struct Config {
     vocab_size: usize,
@@ -29,6 +56,7 @@ struct Config {
     d_kv: usize,
     d_ff: usize,
     num_layers: usize,
+    num_decoder_layers: Option<usize>,
     num_heads: usize,
     relative_attention_num_buckets: usize,
     relative_attention_max_distance: Option<usize>,
@@ -36,16 +64,29 @@ struct Config {
     feed_forward_proj: Option<String>,
 }
 
-fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
-    let config: Config = read(config)?;
-    if config.num_heads == 0 || config.relative_attention_num_buckets < 4 {
-        bail!(Corrupted, "{} heads and {} buckets make no T5", config.num_heads, config.relative_attention_num_buckets);
+impl Config {
+    fn read(config: &Value) -> Result<Self> {
+        let config: Self = read(config)?;
+        let (n_heads, n_buckets) = (config.num_heads, config.relative_attention_num_buckets);
+        if n_heads == 0 || n_buckets < 4 {
+            bail!(Corrupted, "{n_heads} heads and {n_buckets} buckets make no T5");
+        }
+        Ok(config)
     }
+
+    /// The scale is in the weights.
+    fn attention(&self, bias: AttentionBias) -> Attention {
+        Attention { bias, scale: 1.0, ..Attention::full(self.num_heads * self.d_kv, self.num_heads) }
+    }
+}
+
+fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
+    let config = Config::read(config)?;
     let encoder = source.at("encoder");
     let words = if source.weights.has("shared.weight") { source.at("shared") } else { encoder.at("embed_tokens") };
-    // The first block's table serves all.
-    let bias = bias(&encoder.at("block.0.layer.0.SelfAttention.relative_attention_bias"), &config)?;
-    let layers = (0..config.num_layers).map(|i| layer(&encoder.at("block").at(i).at("layer"), &config, &bias));
+    let attention = config.attention(bias(&encoder, &config, true)?);
+    let layers =
+        (0..config.num_layers).map(|i| layer(&encoder.at("block").at(i).at("layer"), 1, &config, attention.clone()));
     Ok(Box::new(PreNormEncoder {
         embeddings: Embedding::load(&words, config.vocab_size, config.d_model)?,
         positions: None,
@@ -57,12 +98,66 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     }))
 }
 
-fn bias(source: &Source<'_>, config: &Config) -> Result<AttentionBias> {
+/// Encoder and decoder; `scaled` tells whether what the decoder makes is scaled before it meets the table of words.
+fn load_both(config: &Value, root: &Source<'_>, scaled: bool) -> Result<Seq2SeqLm> {
+    let mut encoder = load(config, root)?;
+    let config = Config::read(config)?;
+    let (shared, own) = (root.at("shared"), root.at("lm_head"));
+    let mut words = Embedding::load(&shared, config.vocab_size, config.d_model)?;
+    let is_own = own.weights.has("weight");
+    let placement = &root.placement.of_output();
+    let head = Source { placement, ..if is_own { own } else { shared } };
+    let head = Linear::load(&head, config.d_model, config.vocab_size)?;
+    if !is_own {
+        words.share(&head);
+        encoder.share_words(&head);
+    }
+    let decoder = root.at("decoder");
+    let n_layers = config.num_decoder_layers.unwrap_or(config.num_layers);
+    let attention = config.attention(bias(&decoder, &config, false)?);
+    let at = |i: usize| decoder.at("block").at(i).at("layer");
+    let layers = (0..n_layers)
+        .map(|layer| decoder_layer(&at(layer), &config, Attention { causal: true, layer, ..attention.clone() }));
+    let final_norm = norm(&decoder.at("final_layer_norm"), &config)?;
+    let stack = Stack {
+        embeddings: words,
+        positions: None,
+        embeddings_norm: None,
+        layers: layers.collect::<Result<_>>()?,
+        final_norm: Some(if scaled { final_norm.scaled((config.d_model as f32).sqrt().recip()) } else { final_norm }),
+        width: config.d_model,
+    };
+    let inner = config.num_heads * config.d_kv;
+    let keys_values = (0..n_layers).map(|i| CrossAttention::load_keys_values(&cross(&at(i)), config.d_model, inner));
+    let reader = Reader::new(encoder, keys_values.collect::<Result<_>>()?, root.placement);
+    let decoder = CausalLm::new(Box::new(stack), head, config.vocab_size, root.placement)?;
+    Ok(Seq2SeqLm { reader, decoder })
+}
+
+fn decoder_layer(source: &Source<'_>, config: &Config, own: Attention) -> Result<DecoderLayer<PreNormLayer>> {
+    let cross_attention = Attention { layer: own.layer, ..config.attention(AttentionBias::None) };
+    Ok(DecoderLayer {
+        own: layer(source, 2, config, own)?,
+        cross_norm: norm(&source.at("1.layer_norm"), config)?,
+        cross: CrossAttention::load(&cross(source), config.d_model, cross_attention)?,
+    })
+}
+
+/// Where a decoder's layer has its attention to the encoder's text.
+fn cross<'a>(layer: &Source<'a>) -> Projections<'a> {
+    let [query, key, value, output] = ["q", "k", "v", "o"].map(|name| layer.at("1.EncDecAttention").at(name));
+    Projections { query, key, value, output }
+}
+
+/// The first block's table serves all.
+fn bias(stack: &Source<'_>, config: &Config, both_sides: bool) -> Result<AttentionBias> {
+    let source = stack.at("block.0.layer.0.SelfAttention.relative_attention_bias");
     let n_buckets = config.relative_attention_num_buckets;
     Ok(AttentionBias::Buckets {
         table: source.weights.floats("weight", &[n_buckets, config.num_heads])?.into_owned(),
         n_buckets,
         max_distance: config.relative_attention_max_distance.unwrap_or(128),
+        both_sides,
     })
 }
 
@@ -70,20 +165,21 @@ fn norm(source: &Source<'_>, config: &Config) -> Result<LayerNorm> {
     LayerNorm::load_rms(source, config.d_model, config.layer_norm_epsilon, 0.0)
 }
 
-fn layer(source: &Source<'_>, config: &Config, bias: &AttentionBias) -> Result<PreNormLayer> {
-    let (width, inner, attention) = (config.d_model, config.num_heads * config.d_kv, source.at("0.SelfAttention"));
-    let piece = |name| Piece { source: attention.at(name), outputs: inner };
+/// `last` is the number of the layer's last part, which stands behind attention.
+fn layer(source: &Source<'_>, last: usize, config: &Config, attention: Attention) -> Result<PreNormLayer> {
+    let (width, inner, own, last) =
+        (config.d_model, config.num_heads * config.d_kv, source.at("0.SelfAttention"), source.at(last));
+    let piece = |name| Piece { source: own.at(name), outputs: inner };
     Ok(PreNormLayer {
         attention_norm: Some(norm(&source.at("0.layer_norm"), config)?),
         query_key_value: Linear::joined(&[piece("q"), piece("k"), piece("v")], width)?,
         query_key_norms: None,
         rope: None,
-        // The scale is in the weights.
-        attention: Attention { bias: bias.clone(), scale: 1.0, ..Attention::full(inner, config.num_heads) },
-        attention_output: Linear::load(&attention.at("o"), inner, width)?,
+        attention,
+        attention_output: Linear::load(&own.at("o"), inner, width)?,
         output_norms: None,
-        feed_forward_norm: Some(norm(&source.at("1.layer_norm"), config)?),
-        feed_forward: feed_forward(&source.at("1.DenseReluDense"), config)?,
+        feed_forward_norm: Some(norm(&last.at("layer_norm"), config)?),
+        feed_forward: feed_forward(&last.at("DenseReluDense"), config)?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pgml_core::text::{Event, GenerateArgs, GenerationBatch, ModelSpec, Prompt, TextGenerator};
 use pgml_core::{Hyperparams, Run};
-use pgml_models::text::CausalGenerator;
+use pgml_models::text::CheckpointGenerator;
 use serde_json::{Value, json};
 
 use super::golden::{folder, folders};
@@ -13,16 +13,16 @@ use super::golden::{folder, folders};
 const MEMORY: u64 = 1 << 30;
 
 /// The checkpoint in `folder` with the tokenizer that all share.
-fn served(folder_of: &Path) -> CausalGenerator {
+fn served(folder_of: &Path) -> CheckpointGenerator {
     let whole = tempfile::tempdir().expect("a folder");
     for file in [folder_of.join("config.json"), folder_of.join("model.safetensors"), folder("tokenizer.json")] {
         fs::copy(&file, whole.path().join(file.file_name().expect("a name"))).expect("a copy");
     }
-    CausalGenerator::load(whole.path(), &ModelSpec::named(""), &Run::new()).expect("loads")
+    CheckpointGenerator::load(whole.path(), &ModelSpec::named(""), &Run::new()).expect("loads")
 }
 
 /// What `prompts` become together.
-fn texts(model: &CausalGenerator, batch: &mut dyn GenerationBatch, prompts: &[&str]) -> Vec<String> {
+fn texts(model: &CheckpointGenerator, batch: &mut dyn GenerationBatch, prompts: &[&str]) -> Vec<String> {
     let args = json!({"max_new_tokens": 12});
     let args = GenerateArgs::from_json("generate", args.as_object().expect("an object")).expect("known arguments");
     let mut enter = |prompt: &&str| {

@@ -124,7 +124,7 @@ fn transform_request(task: &Value, args: &Value, inputs: usize, chat: bool, stre
     transformers::resolve(&mut model)?;
     Ok(Request::Transform {
         model,
-        task: task.map(|task| task.name().to_owned()),
+        task: asked.task,
         args: args.to_string(),
         inputs: inputs as u64,
         chat,

@@ -185,7 +185,8 @@ impl Attention<'_> {
     }
 
     /// The same for sequences that grow: `sequences[i]` holds the keys and values of sequence `i`, of its queries
-    /// `queries[i]..queries[i + 1]` too, which come last. A sequence's result is the same whatever else is in the batch.
+    /// `queries[i]..queries[i + 1]` too, which come last; or, where every query sees every key, those of another text. A
+    /// sequence's result is the same whatever else is in the batch.
     ///
     /// # Panics
     /// When a length does not fit; for a [`Bias::Added`].
@@ -237,7 +238,10 @@ impl Attention<'_> {
             }
             keys.push(keys[keys.len() - 1] + sequence.len);
         }
-        let grows = |(rows, sequence): (&[usize], &Paged<'_>)| rows[0] <= rows[1] && rows[1] - rows[0] <= sequence.len;
+        let other_text = self.window == Window::ALL && matches!(self.bias, Bias::None);
+        let grows = |(rows, sequence): (&[usize], &Paged<'_>)| {
+            rows[0] <= rows[1] && (other_text || rows[1] - rows[0] <= sequence.len)
+        };
         assert!(queries.windows(2).zip(sequences).all(grows), "queries come last among the keys");
         self.check_offsets(Offsets { queries, keys: &keys }, out);
         self.check_rows("queries", q, n_queries, self.heads);
