@@ -1,8 +1,9 @@
 """Checkpoints of `generators/` as GGUF files, in the layout of llama.cpp, and a tokenizer of SentencePiece's kind.
 
 Writes `gguf/<name>/model.gguf`: norms and biases in single precision, matrices in half precision, which is exact but for the
-smallest numbers. What they compute is in `generators/<name>/golden.json`; for `gemma3`, whose files cannot say which layers
-slide and by what scores are divided, in `gguf/gemma3/golden.json`, by transformers with what llama.cpp takes for granted.
+smallest numbers. What they compute is in `generators/<name>/golden.json`; for `gemma2` and `gemma3`, whose files cannot say
+by what scores are divided and which layers slide, in their own `golden.json`, by transformers with what llama.cpp takes for
+granted.
 `gguf/pieces/model.gguf` has a tokenizer of pieces with scores and nothing else; `gguf/pieces/golden.json` is what llama.cpp's
 tokenizer makes of some texts. With the argument `check`, llama.cpp computes all files too, and how far it is apart is printed.
 
@@ -26,7 +27,8 @@ from generators import SENTENCES
 HERE = pathlib.Path(__file__).parent
 ARCHITECTURES = {
     "gpt2": gguf.MODEL_ARCH.GPT2, "writer": gguf.MODEL_ARCH.GPT2, "llama": gguf.MODEL_ARCH.LLAMA, "qwen2": gguf.MODEL_ARCH.QWEN2,
-    "qwen3": gguf.MODEL_ARCH.QWEN3, "gemma3": gguf.MODEL_ARCH.GEMMA3,
+    "qwen3": gguf.MODEL_ARCH.QWEN3, "gemma": gguf.MODEL_ARCH.GEMMA, "gemma2": gguf.MODEL_ARCH.GEMMA2,
+    "gemma3": gguf.MODEL_ARCH.GEMMA3, "llama_3": gguf.MODEL_ARCH.LLAMA,
 }
 TEXTS = [
     "The river is wide", "  two spaces and\nlines\n\n", "naïve 水 and 🦀", "ferries </s> and <s>", "12345 67", "", " ", "unseen: ŵ",
@@ -41,9 +43,9 @@ def paired(weight, n_heads):
 
 def changed(name, key, array, config):
     """What llama.cpp's conversion does to a tensor."""
-    if name == "llama" and "q_proj" in key:
+    if name.startswith("llama") and "q_proj" in key:
         return paired(array, config["num_attention_heads"])
-    if name == "llama" and "k_proj" in key:
+    if name.startswith("llama") and "k_proj" in key:
         return paired(array, config["num_key_value_heads"])
     if name.startswith("gemma") and key.endswith("norm.weight"):
         return array + 1
@@ -72,9 +74,20 @@ def settings(writer, name, config):
     writer.add_value_length(head_dim)
     rope = config.get("rope_parameters") or {}
     writer.add_rope_freq_base((rope.get("full_attention") or rope).get("rope_theta", 10000.0))
-    if name == "gemma3":
+    if name in ("gemma2", "gemma3"):
         writer.add_sliding_window(config["sliding_window"])
         writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    if name == "gemma2":
+        writer.add_attn_logit_softcapping(config["attn_logit_softcapping"])
+
+
+def rope_factors(config):
+    """By what LLaMA 3.1 divides each frequency, which its files have as a tensor."""
+    rope, head_dim = config["rope_parameters"], config["head_dim"]
+    frequencies = rope["rope_theta"] ** (-np.arange(0, head_dim, 2) / head_dim)
+    waves = rope["original_max_position_embeddings"] * frequencies / (2 * np.pi)
+    kept = np.clip((waves - rope["low_freq_factor"]) / (rope["high_freq_factor"] - rope["low_freq_factor"]), 0, 1)
+    return (1 / ((1 - kept) / rope["factor"] + kept)).astype(np.float32)
 
 
 def byte_tokens(writer):
@@ -129,6 +142,8 @@ def write(name, folder, tokens):
         new = names.get_name(key, try_suffixes=(".weight", ".bias"))
         matrix = array.ndim == 2 and "position" not in new
         writer.add_tensor(new, array.astype(np.float16) if matrix else array.astype(np.float32))
+    if name == "llama_3":
+        writer.add_tensor("rope_freqs.weight", rope_factors(config))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -163,12 +178,16 @@ def pieces():
     (folder / "golden.json").write_text(json.dumps([dict(text=text, ids=ids(text)) for text in TEXTS]) + "\n")
 
 
-def gemma3():
-    """What the weights compute when every layer of so few slides, and scores are divided by the root of a head's width."""
-    source, folder = HERE / "generators" / "gemma3", HERE / "gguf" / "gemma3"
+def gemma(name):
+    """What the weights compute when scores are divided by the root of a head's width, and every layer of Gemma 3 slides."""
+    source, folder = HERE / "generators" / name, HERE / "gguf" / name
     config = transformers.AutoConfig.from_pretrained(source)
-    config.layer_types, config.query_pre_attn_scalar = ["sliding_attention"] * 2, config.head_dim
-    model = transformers.Gemma3ForCausalLM.from_pretrained(source, config=config, dtype=torch.float32).eval()
+    config.query_pre_attn_scalar = config.head_dim
+    if name == "gemma3":
+        config.layer_types = ["sliding_attention"] * 2
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        source, config=config, dtype=torch.float32, attn_implementation="eager",
+    ).eval()
     golden = json.loads((source / "golden.json").read_text())
     for case in golden["cases"]:
         ids = torch.tensor([case["ids"]])
@@ -188,4 +207,5 @@ if __name__ == "__main__":
         for name in ARCHITECTURES:
             write(name, HERE / "gguf" / name, byte_tokens)
         pieces()
-        gemma3()
+        gemma("gemma2")
+        gemma("gemma3")

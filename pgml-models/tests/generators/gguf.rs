@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::golden::{Case, assert_close, placements};
 use super::{cache, golden, step};
 
-const NAMES: [&str; 6] = ["gpt2", "writer", "llama", "qwen2", "qwen3", "gemma3"];
+const NAMES: [&str; 9] = ["gpt2", "writer", "llama", "llama_3", "qwen2", "qwen3", "gemma", "gemma2", "gemma3"];
 
 fn folder(name: &str) -> PathBuf {
     golden::folder("").join("../gguf").join(name)
