@@ -170,6 +170,25 @@ fn who_leaves_is_told_nothing_and_leaves_its_memory_to_the_others() {
 }
 
 #[test]
+fn weights_that_are_no_numbers_are_an_error() {
+    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/gguf/writer/model.gguf");
+    let mut bytes = std::fs::read(original).expect("the file");
+    let norm = pgml_models::gguf::Gguf::parse(&bytes).expect("a GGUF file");
+    let norm = norm.tensors().find(|(name, _)| *name == "output_norm.weight").expect("a norm").1.bytes.clone();
+    bytes[norm].chunks_exact_mut(4).for_each(|weight| weight.copy_from_slice(&f32::NAN.to_le_bytes()));
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("model.gguf"), bytes).expect("written");
+    let model = load_generator(folder.path(), &ModelSpec::named(""), &Run::new()).expect("it loads");
+    let mut batch = model.batch(u64::MAX);
+    for _ in 0..2 {
+        let request = enter(&*model, &mut *batch, PROMPTS[0], &args("{}"));
+        let error = run(&mut *batch).remove(&request).expect("it ended").expect_err("no numbers");
+        assert_eq!(error.kind(), ErrorKind::Corrupted);
+        assert!(error.message().contains("NaN"), "{error}");
+    }
+}
+
+#[test]
 fn a_round_that_is_interrupted_counts_for_nothing() {
     let model = writer();
     let args = args(r#"{"max_new_tokens": 8}"#);
