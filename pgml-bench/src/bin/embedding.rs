@@ -4,20 +4,13 @@
 //! the file in the second argument). The first argument is the model's folder.
 
 use std::collections::HashMap;
-use std::error::Error;
-use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
+use pgml_bench::side::{Result, mean_seconds, sequences, serve, tokens};
 use pgml_core::Run;
 use pgml_core::text::{EmbedArgs, Embedder, ModelSpec, Tokens};
 use pgml_models::text::load_embedder;
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-/// Short works are repeated until this much time has passed, and their mean is taken.
-const AT_LEAST_SECONDS: f64 = 0.5;
 
 struct Side {
     folder: PathBuf,
@@ -33,18 +26,7 @@ fn main() -> Result<()> {
         None => Vec::new(),
     };
     let mut side = Side { folder, texts, models: HashMap::new() };
-    answer("{\"ready\": true}")?;
-    for line in std::io::stdin().lock().lines() {
-        let seconds = side.measure(&line?)?;
-        answer(&format!("{{\"seconds\": {seconds}}}"))?;
-    }
-    Ok(())
-}
-
-fn answer(json: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{json}")?;
-    Ok(out.flush()?)
+    serve(|line| side.measure(line))
 }
 
 impl Side {
@@ -58,8 +40,8 @@ impl Side {
             let texts: Vec<&str> = self.texts.iter().map(String::as_str).collect();
             return mean_seconds(|| model.embed(&texts, &EmbedArgs::default(), &run).map(drop));
         }
-        let (n, length) = work.split_once('x').ok_or("a work is 32x64 or texts")?;
-        let tokens = sequences(n.parse()?, length.parse()?);
+        let (n, length) = sequences(work)?;
+        let tokens: Vec<Tokens> = (0..n).map(|i| Tokens { ids: tokens(i, length), ..Tokens::default() }).collect();
         let batch: Vec<&Tokens> = tokens.iter().collect();
         mean_seconds(|| model.embed_tokens(&batch, &run).map(drop))
     }
@@ -76,25 +58,5 @@ impl Side {
         let model = load_embedder(&self.folder, &spec, &Run::new())?;
         self.models.insert(form.to_owned(), Arc::clone(&model));
         Ok(model)
-    }
-}
-
-/// Token ids as the peer makes them: what they are does not matter to the time.
-fn sequences(n: usize, length: usize) -> Vec<Tokens> {
-    let ids = |i: usize| (0..length).map(|j| 1000 + ((i * 7919 + j * 104_729) % 20_000) as u32).collect();
-    (0..n).map(|i| Tokens { ids: ids(i), ..Tokens::default() }).collect()
-}
-
-fn mean_seconds(mut work: impl FnMut() -> pgml_core::Result<()>) -> Result<f64> {
-    work()?;
-    let start = Instant::now();
-    let mut times = 0.0;
-    loop {
-        work()?;
-        times += 1.0;
-        let seconds = start.elapsed().as_secs_f64();
-        if seconds >= AT_LEAST_SECONDS {
-            return Ok(seconds / times);
-        }
     }
 }

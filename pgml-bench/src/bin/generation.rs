@@ -3,23 +3,20 @@
 //! A line is `SHAPE FORM THREADS WORK`: a folder below the first argument; the form `f32`, `bf16`, `q8_0` or `q4_0`; the work
 //! `decode` (seconds for a token after a short prompt), `together` (seconds for a token of each of eight texts), `prompt`
 //! (seconds for a prompt of 512 tokens) or `first` (seconds until the first token after a prompt of 32). Each token is the one
-//! with the largest score. `memory` is no time but bytes: what the process holds
-//! without what it keeps of eight texts of 1,000 tokens.
+//! with the largest score. `memory` is no time but bytes: what the process holds without what it keeps of
+//! eight texts of 1,000 tokens.
 
-use std::error::Error;
-use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use pgml_bench::side::{Result, serve, tokens};
 use pgml_core::text::ModelSpec;
 use pgml_models::checkpoint::Checkpoint;
 use pgml_models::device::Placement;
 use pgml_models::kernels::Team;
 use pgml_models::nn::{CacheMemory, KvCache, PackedBatch, SharedCache, Source};
 use pgml_models::transformers::{CausalLm, causal};
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Tokens of the prompts, and tokens that are timed.
 const PROMPT: usize = 512;
@@ -46,18 +43,7 @@ struct Text {
 fn main() -> Result<()> {
     let folder = std::env::args_os().nth(1).ok_or("the first argument is the folder of the models")?.into();
     let mut side = Side { folder, loaded: None, team: Arc::new(Team::new(1)) };
-    answer("{\"ready\": true}")?;
-    for line in std::io::stdin().lock().lines() {
-        let figure = side.measure(&line?)?;
-        answer(&format!("{{\"seconds\": {figure}}}"))?;
-    }
-    Ok(())
-}
-
-fn answer(json: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{json}")?;
-    Ok(out.flush()?)
+    serve(|line| side.measure(line))
 }
 
 impl Side {
@@ -106,10 +92,8 @@ impl Side {
 
     fn texts(&self, n: usize, length: usize) -> Result<Vec<Text>> {
         let memory = CacheMemory::new(self.model()?.layout(), 4 << 30);
-        let text = |i: usize| Text {
-            cache: Arc::new(Mutex::new(KvCache::new(&memory, true))),
-            next: (0..length).map(|j| 1000 + ((i * 7919 + j * 104_729) % 20_000) as u32).collect(),
-        };
+        let text =
+            |i: usize| Text { cache: Arc::new(Mutex::new(KvCache::new(&memory, true))), next: tokens(i, length) };
         Ok((0..n).map(text).collect())
     }
 
