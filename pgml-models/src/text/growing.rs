@@ -6,13 +6,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use pgml_core::text::{Event, Finish, Generated, GenerationBatch, Prepared, Tokens};
+use pgml_core::text::{Event, GenerationBatch, Prepared, Tokens};
 use pgml_core::{Error, ErrorKind, Result, Run};
 
+use super::active::{Active, Growth, SourceText};
 use super::generator::{Inner, Reading, Request};
 use super::prefixes::Prefixes;
 use super::teams::team;
-use crate::generation::{Completion, FinishReason, Wanted};
+use crate::generation::Wanted;
 use crate::nn::cache::lock;
 use crate::nn::{CacheMemory, KvCache, PackedBatch, SharedCache};
 
@@ -30,36 +31,6 @@ pub(super) struct Growing {
     requests: Vec<Active>,
     prefixes: Prefixes,
     next: u64,
-}
-
-/// A request under way.
-struct Active {
-    number: u64,
-    request: Request,
-    branches: Vec<Growth>,
-    /// Of a text that is made from another: that other one.
-    source: Option<SourceText>,
-    /// It gave its memory back and waits for more.
-    waits: bool,
-}
-
-/// One of the texts that a request follows.
-struct Growth {
-    /// The prompt and what has come since.
-    tokens: Vec<u32>,
-    /// Keys and values of the first of them.
-    cache: SharedCache,
-    /// The scores of what comes next, once all tokens are read.
-    logits: Option<Vec<f32>>,
-}
-
-/// A text that another is made from. All branches look at it.
-struct SourceText {
-    tokens: Vec<u32>,
-    /// Where its keys and values are to go.
-    room: Option<KvCache>,
-    /// They are there.
-    read: Option<Arc<KvCache>>,
 }
 
 /// What one round computes of a branch: which of the batch's requests, which branch, how many tokens.
@@ -116,6 +87,8 @@ impl Growing {
     fn take(&mut self, request: usize, left: &mut usize, shares: &mut Vec<Share>) -> Result<()> {
         let on_host = self.inner.model.placement().on_host();
         let active = &mut self.requests[request];
+        // Something is read beside a source of any length: the source is read when its text goes on.
+        let mut least = 0;
         if let Some(source) = active.source.as_mut().filter(|source| source.read.is_none()) {
             // An encoder sees all of its text at once.
             if *left == 0 {
@@ -127,17 +100,18 @@ impl Growing {
                 source.room = Some(room);
             }
             *left = left.saturating_sub(source.tokens.len());
+            least = 1;
         }
         for (branch, growth) in active.branches.iter_mut().enumerate().filter(|(_, growth)| growth.logits.is_none()) {
             let mut cache = lock(&growth.cache);
             cache.expect(growth.tokens.len());
             let unread = growth.tokens.len() - cache.len();
-            let n_tokens = if unread == 1 { 1 } else { unread.min(*left) };
+            let n_tokens = if unread == 1 { 1 } else { unread.min((*left).max(least)) };
             if n_tokens == 0 {
                 continue;
             }
             cache.reserve(n_tokens)?;
-            *left -= if unread == 1 { 0 } else { n_tokens };
+            *left = left.saturating_sub(if unread == 1 { 0 } else { n_tokens });
             shares.push(Share { request, branch, n_tokens });
         }
         Ok(())
@@ -266,65 +240,6 @@ impl Growing {
     }
 }
 
-impl Active {
-    fn holds_memory(&self) -> bool {
-        let source = self.source.as_ref().is_some_and(|source| source.room.is_some() || source.read.is_some());
-        source || self.branches.iter().any(|growth| !lock(&growth.cache).is_empty())
-    }
-
-    /// Takes what was computed and chooses what comes next; whether it has ended.
-    fn advance(&mut self, events: &mut Vec<(u64, Event)>) -> Result<bool> {
-        let mut logits: Vec<f32> = Vec::new();
-        for growth in &mut self.branches {
-            logits.append(&mut growth.logits.take().unwrap_or_default());
-        }
-        if logits.iter().any(|score| score.is_nan()) {
-            return Err(no_numbers());
-        }
-        let generation = &mut self.request.generation;
-        for news in generation.advance(&mut logits)? {
-            if self.request.stream && !news.text.is_empty() {
-                events.push((self.number, Event::Piece { text: news.text_index, piece: news.text.clone() }));
-            }
-        }
-        if generation.is_done() {
-            return Ok(true);
-        }
-        let Wanted::Next(branches) = generation.wanted() else {
-            return Err(Error::new(ErrorKind::Internal, "a prompt was asked for twice"));
-        };
-        if let [one] = branches
-            && let [growth] = self.branches.as_mut_slice()
-        {
-            growth.tokens.push(one.token);
-        } else {
-            self.branches =
-                branches.iter().map(|branch| self.branches[branch.parent].continued(branch.token)).collect();
-        }
-        Ok(false)
-    }
-
-    /// Its texts, and what is left of the first.
-    fn end(self, events: &mut Vec<(u64, Event)>) -> Result<(Vec<Generated>, Option<Growth>)> {
-        let told = self.request.generation.has_news();
-        let ended: Vec<Generated> = self.request.generation.finish()?.into_iter().map(generated).collect();
-        if self.request.stream && !told {
-            let whole = ended.iter().enumerate();
-            events.extend(whole.map(|(text, all)| (self.number, Event::Piece { text, piece: all.text.clone() })));
-        }
-        Ok((ended, self.branches.into_iter().next()))
-    }
-}
-
-impl Growth {
-    /// The text with one more token. What is kept of the others is shared until one of both goes on.
-    fn continued(&self, token: u32) -> Self {
-        let mut tokens = self.tokens.clone();
-        tokens.push(token);
-        Self { tokens, cache: Arc::new(Mutex::new(lock(&self.cache).clone())), logits: None }
-    }
-}
-
 impl GenerationBatch for Growing {
     fn enter(&mut self, request: Prepared) -> u64 {
         let number = self.next;
@@ -377,24 +292,6 @@ impl GenerationBatch for Growing {
         }
         events
     }
-}
-
-/// A completion as callers see it.
-fn generated(completion: Completion) -> Generated {
-    let finish = match completion.finished {
-        FinishReason::Stop => Finish::Stop,
-        FinishReason::Length => Finish::Length,
-    };
-    let n_tokens = completion.tokens.len() as u32;
-    Generated { text: completion.text.unwrap_or_default(), n_tokens, finish }
-}
-
-fn no_numbers() -> Error {
-    Error::new(
-        ErrorKind::Corrupted,
-        "the model computes no numbers (NaN): its weights are damaged, or too large for their type",
-    )
-    .with_hint("try \"dtype\": \"f32\", or fetch the model again: pgml.load_model(…, refresh => true)")
 }
 
 fn too_long(error: Error) -> Error {

@@ -1,5 +1,6 @@
 //! Text models as the contracts of `pgml-core` want them, read from folders laid out like Hugging Face snapshots.
 
+mod active;
 mod answerer;
 mod classifier;
 mod embedder;

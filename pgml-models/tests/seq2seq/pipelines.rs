@@ -101,6 +101,22 @@ fn little_memory_delays_texts_and_changes_none() {
 }
 
 #[test]
+fn long_inputs_that_gave_their_memory_back_are_read_again() {
+    let folder = folder("t5");
+    let model = load_generator(&folder, &spec("cpu"), &Run::new()).expect("loads");
+    let page = load(&folder, &Placement::cpu()).decoder.layout().page_bytes() as u64;
+    let text = "The ferry rests. ".repeat(60);
+    let tokenizer = tokenizers::Tokenizer::from_file(folder.join("tokenizer.json")).expect("a tokenizer");
+    let n_tokens = tokenizer.encode(text.as_str(), true).expect("encodes").len();
+    assert!(n_tokens > 256, "{n_tokens} tokens: more than a round reads");
+    let long = args(json!({"max_new_tokens": 40, "min_new_tokens": 40}).as_object().expect("an object"));
+    let requests = vec![(source("text2text-generation", &text), long); 2];
+    // Both inputs fit, and one page too few for both texts.
+    let pages = 2 * n_tokens.div_ceil(pgml_models::kernels::PAGE) as u64 + 3;
+    assert_eq!(together(&*model, &requests, pages * page), together(&*model, &requests, u64::MAX));
+}
+
+#[test]
 fn an_input_beyond_all_memory_is_an_error_and_others_go_on() {
     let folder = folder("t5");
     let model = load_generator(&folder, &spec("cpu"), &Run::new()).expect("loads");
