@@ -31,7 +31,7 @@ const COMPARISONS: &[Comparison] = &[
     Comparison { work: "decode, Q4_0, against llama.cpp", form: "q4_0", measured: "decode", peer: "llama.cpp", target: 1.0 },
     Comparison { work: "prompt of 512 tokens, Q8_0, against llama.cpp", form: "q8_0", measured: "prompt", peer: "llama.cpp", target: 0.8 },
     Comparison { work: "prompt of 512 tokens, Q4_0, against llama.cpp", form: "q4_0", measured: "prompt", peer: "llama.cpp", target: 0.8 },
-    Comparison { work: "first token after 32, Q4_0, against llama.cpp", form: "q4_0", measured: "first", peer: "llama.cpp", target: 1.0 / 1.1 },
+    Comparison { work: "first token after 32, Q4_0, against llama.cpp", form: "q4_0", measured: "first", peer: "llama.cpp", target: 0.91 },
     Comparison { work: "decode, bf16, against transformers", form: "bf16", measured: "decode", peer: "transformers", target: 1.5 },
     Comparison { work: "decode, f32, against transformers", form: "f32", measured: "decode", peer: "transformers", target: 1.5 },
 ];
@@ -48,11 +48,15 @@ pub fn measure(place: &Place) -> Result<Vec<Line>> {
     let python = peer::python(&peer::GENERATION)?;
     let models = place.file("generation");
     process::run(Command::new(&python).arg(peer::folder().join("generation_models.py")).arg(&models))?;
-    let mut program = Command::new(places::target()?.join("release/generation"));
-    program.arg(&models);
-    let mut ours = Peer::run(program, "our side")?;
-    let mut other = Peer::start(&python, "generate.py", &[&models])?;
-    let mut lines = Vec::new();
+    let program = || -> Result<Peer> {
+        let mut program = Command::new(places::target()?.join("release/generation"));
+        program.arg(&models);
+        Peer::run(program, "our side")
+    };
+    // In a program of its own: nothing has been in its memory before.
+    let taken = time(&mut program()?, "qwen2.5-0.5b q4_0 2 memory")?;
+    let mut lines = vec![memory(taken, weights(&models)?)];
+    let (mut ours, mut other) = (program()?, Peer::start(&python, "generate.py", &[&models])?);
     for shape in SHAPES {
         for comparison in COMPARISONS {
             let Comparison { form, measured, peer, .. } = comparison;
@@ -73,8 +77,6 @@ pub fn measure(place: &Place) -> Result<Vec<Line>> {
             lines.push(line(&work, [a, b], 8.0 * b / a, *target));
         }
     }
-    let beyond = time(&mut ours, "qwen2.5-0.5b q4_0 2 memory")?;
-    lines.push(memory(beyond, weights(&models)?));
     Ok(lines)
 }
 
