@@ -7,7 +7,6 @@ onnxruntime's own tool for BERT, as its users do; the better of both is taken.
 
 import pathlib
 import sys
-import time
 
 import numpy as np
 import onnxruntime
@@ -15,11 +14,10 @@ import torch
 import transformers
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers import optimizer
-from protocol import serve
+from protocol import mean_seconds as seconds, serve
 from tokenizers import Tokenizer, models
 
 FOLDER = pathlib.Path(sys.argv[1])
-AT_LEAST_SECONDS = 0.5
 PLAIN, FUSED, QUANTISED = (str(FOLDER / f"{name}.onnx") for name in ("plain", "fused", "int8"))
 
 
@@ -55,17 +53,6 @@ def session(path, threads):
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         sessions[path, threads] = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return sessions[path, threads]
-
-
-def seconds(work):
-    work()
-    start, times = time.perf_counter(), 0
-    while True:
-        work()
-        times += 1
-        passed = time.perf_counter() - start
-        if passed >= AT_LEAST_SECONDS:
-            return passed / times
 
 
 class Measurements(dict):

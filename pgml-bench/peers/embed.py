@@ -12,7 +12,6 @@ import json
 import pathlib
 import sys
 import tempfile
-import time
 
 import numpy as np
 import onnx
@@ -21,14 +20,13 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers import optimizer
-from protocol import serve
+from protocol import mean_seconds as seconds, serve
 from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 FOLDER = pathlib.Path(sys.argv[1])
 TEXTS = json.loads(pathlib.Path(sys.argv[2]).read_text()) if len(sys.argv) > 2 else []
-AT_LEAST_SECONDS = 0.5
 BATCH = 32
 CONFIG = json.loads((FOLDER / "config.json").read_text())
 WIDTH, HEADS = CONFIG["hidden_size"], CONFIG["num_attention_heads"]
@@ -142,17 +140,6 @@ def onnx_texts(path, threads):
         for i, row in enumerate(batch):
             ids[i, : len(row)], mask[i, : len(row)] = row, 1
         pooled(path, threads, ids, mask)
-
-
-def seconds(work):
-    work()
-    start, times = time.perf_counter(), 0
-    while True:
-        work()
-        times += 1
-        passed = time.perf_counter() - start
-        if passed >= AT_LEAST_SECONDS:
-            return passed / times
 
 
 def made_up(work):

@@ -23,3 +23,15 @@ def timed(into, name):
     start = time.perf_counter()
     yield
     into[name] = time.perf_counter() - start
+
+
+def mean_seconds(work, at_least=0.5):
+    """The seconds that `work()` takes once everything is in place: its mean over at least so much time."""
+    work()
+    start, times = time.perf_counter(), 0
+    while True:
+        work()
+        times += 1
+        passed = time.perf_counter() - start
+        if passed >= at_least:
+            return passed / times
