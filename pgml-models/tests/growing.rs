@@ -183,9 +183,13 @@ fn weights_that_are_no_numbers_are_an_error() {
     for _ in 0..2 {
         let request = enter(&*model, &mut *batch, PROMPTS[0], &args("{}"));
         let error = run(&mut *batch).remove(&request).expect("it ended").expect_err("no numbers");
-        assert_eq!(error.kind(), ErrorKind::Corrupted);
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
         assert!(error.message().contains("NaN"), "{error}");
     }
+    // Who asks for it has them replaced, as in transformers.
+    let replaced = args(r#"{"remove_invalid_values": true, "max_new_tokens": 3}"#);
+    let request = enter(&*model, &mut *batch, PROMPTS[0], &replaced);
+    assert!(run(&mut *batch)[&request].is_ok());
 }
 
 #[test]

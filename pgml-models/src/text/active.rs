@@ -52,9 +52,6 @@ impl Active {
         for growth in &mut self.branches {
             logits.append(&mut growth.logits.take().unwrap_or_default());
         }
-        if logits.iter().any(|score| score.is_nan()) {
-            return Err(no_numbers());
-        }
         let generation = &mut self.request.generation;
         for news in generation.advance(&mut logits)? {
             if self.request.stream && !news.text.is_empty() {
@@ -107,12 +104,4 @@ fn generated(completion: Completion) -> Generated {
     };
     let n_tokens = completion.tokens.len() as u32;
     Generated { text: completion.text.unwrap_or_default(), n_tokens, finish }
-}
-
-fn no_numbers() -> Error {
-    Error::new(
-        ErrorKind::Corrupted,
-        "the model computes no numbers (NaN): its weights are damaged, or too large for their type",
-    )
-    .with_hint("try \"dtype\": \"f32\", or fetch the model again: pgml.load_model(…, refresh => true)")
 }

@@ -21,8 +21,8 @@ pub struct Layout {
     outside: &'static [(&'static str, &'static str)],
     /// Where layers stand.
     layers: &'static str,
-    /// Tensors of a layer.
-    inside: &'static [(&'static str, &'static str)],
+    /// Tensors of a layer; the first list that has one says what it is.
+    inside: &'static [&'static [(&'static str, &'static str)]],
     /// How the tensor of this name in the file is changed.
     change: fn(&Keys<'_>, &str) -> Change,
 }
@@ -36,13 +36,13 @@ pub struct Keys<'a> {
 /// Every architecture that is read, one line each.
 #[rustfmt::skip]
 static LAYOUTS: &[Layout] = &[
-    Layout { name: "llama", model_type: "llama", keys: DECODER_KEYS, rest: llama, outside: OUTSIDE, layers: "model.layers", inside: DECODER, change: in_pairs },
-    Layout { name: "qwen2", model_type: "qwen2", keys: DECODER_KEYS, rest: silu, outside: OUTSIDE, layers: "model.layers", inside: DECODER, change: unchanged },
-    Layout { name: "qwen3", model_type: "qwen3", keys: DECODER_KEYS, rest: silu, outside: OUTSIDE, layers: "model.layers", inside: DECODER, change: unchanged },
-    Layout { name: "gemma", model_type: "gemma", keys: DECODER_KEYS, rest: gemma, outside: OUTSIDE, layers: "model.layers", inside: DECODER, change: norms_plus_one },
-    Layout { name: "gemma2", model_type: "gemma2", keys: DECODER_KEYS, rest: gemma_2, outside: OUTSIDE, layers: "model.layers", inside: GEMMA, change: norms_plus_one },
-    Layout { name: "gemma3", model_type: "gemma3_text", keys: DECODER_KEYS, rest: gemma_3, outside: OUTSIDE, layers: "model.layers", inside: GEMMA, change: norms_plus_one },
-    Layout { name: "gpt2", model_type: "gpt2", keys: GPT2_KEYS, rest: gpt2, outside: GPT2_OUTSIDE, layers: "transformer.h", inside: GPT2, change: transposed },
+    Layout { name: "llama", model_type: "llama", keys: DECODER_KEYS, rest: llama, outside: OUTSIDE, layers: "model.layers", inside: &[DECODER], change: in_pairs },
+    Layout { name: "qwen2", model_type: "qwen2", keys: DECODER_KEYS, rest: silu, outside: OUTSIDE, layers: "model.layers", inside: &[DECODER], change: unchanged },
+    Layout { name: "qwen3", model_type: "qwen3", keys: DECODER_KEYS, rest: silu, outside: OUTSIDE, layers: "model.layers", inside: &[DECODER], change: unchanged },
+    Layout { name: "gemma", model_type: "gemma", keys: DECODER_KEYS, rest: gemma, outside: OUTSIDE, layers: "model.layers", inside: &[DECODER], change: norms_plus_one },
+    Layout { name: "gemma2", model_type: "gemma2", keys: DECODER_KEYS, rest: gemma_2, outside: OUTSIDE, layers: "model.layers", inside: &[GEMMA, DECODER], change: norms_plus_one },
+    Layout { name: "gemma3", model_type: "gemma3_text", keys: DECODER_KEYS, rest: gemma_3, outside: OUTSIDE, layers: "model.layers", inside: &[GEMMA, DECODER], change: norms_plus_one },
+    Layout { name: "gpt2", model_type: "gpt2", keys: GPT2_KEYS, rest: gpt2, outside: GPT2_OUTSIDE, layers: "transformer.h", inside: &[GPT2], change: transposed },
 ];
 
 const DECODER_KEYS: &[(&str, &str)] = &[
@@ -77,19 +77,10 @@ const DECODER: &[(&str, &str)] = &[
     ("ffn_down", "mlp.down_proj"),
 ];
 
+/// Where Gemma 2 and 3 differ from it.
 const GEMMA: &[(&str, &str)] = &[
-    ("attn_norm", "input_layernorm"),
-    ("attn_q", "self_attn.q_proj"),
-    ("attn_k", "self_attn.k_proj"),
-    ("attn_v", "self_attn.v_proj"),
-    ("attn_q_norm", "self_attn.q_norm"),
-    ("attn_k_norm", "self_attn.k_norm"),
-    ("attn_output", "self_attn.o_proj"),
     ("post_attention_norm", "post_attention_layernorm"),
     ("ffn_norm", "pre_feedforward_layernorm"),
-    ("ffn_gate", "mlp.gate_proj"),
-    ("ffn_up", "mlp.up_proj"),
-    ("ffn_down", "mlp.down_proj"),
     ("post_ffw_norm", "post_feedforward_layernorm"),
 ];
 
@@ -162,14 +153,15 @@ impl Layout {
         }
         let keys = Keys { gguf, architecture: self.name };
         let (tensor, kind) = name.rsplit_once('.')?;
-        let new = |table: &[(&str, &'static str)], tensor: &str| {
-            table.iter().find(|(known, _)| *known == tensor).map(|(_, new)| *new)
+        let new = |tables: &[&[(&str, &'static str)]], tensor: &str| {
+            tables.iter().copied().flatten().find(|(known, _)| *known == tensor).map(|(_, new)| *new)
         };
-        let layer = tensor.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
-        let renamed = match layer {
-            Some((layer, tensor)) => new(self.inside, tensor)
-                .map(|new| (format!("{}.{layer}.{new}.{kind}", self.layers), (self.change)(&keys, tensor))),
-            None => new(self.outside, tensor).map(|new| (format!("{new}.{kind}"), (self.change)(&keys, tensor))),
+        let change = |tensor: &str| (self.change)(&keys, tensor);
+        let renamed = match tensor.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
+            Some((layer, tensor)) => {
+                new(self.inside, tensor).map(|new| (format!("{}.{layer}.{new}.{kind}", self.layers), change(tensor)))
+            }
+            None => new(&[self.outside], tensor).map(|new| (format!("{new}.{kind}"), change(tensor))),
         };
         // Under its own name it is left over in the end, and named.
         renamed.or_else(|| Some((name.to_owned(), Change::None))).map(|(new, change)| match kind {
