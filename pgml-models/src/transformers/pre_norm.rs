@@ -123,17 +123,28 @@ impl<L: Layer> TextEncoder for PreNormEncoder<L> {
     }
 
     fn forward(&self, batch: &PackedBatch) -> Result<Hidden> {
-        let mut x = match &self.positions {
-            None => self.embeddings.forward(batch.ids(), batch)?,
-            Some(positions) => sum(&[(&self.embeddings, batch.ids()), (positions, &batch.positions(0))], batch)?,
-        };
-        if let Some(norm) = &self.embeddings_norm {
-            x = norm.forward(x);
-        }
+        let mut x = begin(&self.embeddings, self.positions.as_ref(), self.embeddings_norm.as_ref(), batch)?;
         for layer in &self.layers {
             batch.check()?;
             x = layer.forward(x, batch);
         }
         Ok(self.final_norm.forward(x))
     }
+}
+
+/// The vectors of a batch's tokens and, where they are learnt, of their positions, normalised where that is asked for.
+pub(super) fn begin(
+    embeddings: &Embedding,
+    positions: Option<&Embedding>,
+    norm: Option<&LayerNorm>,
+    batch: &PackedBatch,
+) -> Result<Hidden> {
+    let x = match positions {
+        None => embeddings.forward(batch.ids(), batch)?,
+        Some(positions) => sum(&[(embeddings, batch.ids()), (positions, &batch.positions(0))], batch)?,
+    };
+    Ok(match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
+    })
 }

@@ -3,8 +3,8 @@
 
 use pgml_core::Result;
 
+use super::pre_norm::begin;
 use super::{PostNormLayer, PreNormLayer, TextEncoder};
-use crate::nn::embedding::sum;
 use crate::nn::{Attention, CacheLayout, CrossAttention, Embedding, Hidden, LayerNorm, Linear, PackedBatch};
 
 /// One layer: attention, and what follows it.
@@ -86,13 +86,7 @@ impl<L: Part> TextEncoder for Stack<L> {
     }
 
     fn forward(&self, batch: &PackedBatch) -> Result<Hidden> {
-        let mut x = match &self.positions {
-            None => self.embeddings.forward(batch.ids(), batch)?,
-            Some(positions) => sum(&[(&self.embeddings, batch.ids()), (positions, &batch.positions(0))], batch)?,
-        };
-        if let Some(norm) = &self.embeddings_norm {
-            x = norm.forward(x);
-        }
+        let mut x = begin(&self.embeddings, self.positions.as_ref(), self.embeddings_norm.as_ref(), batch)?;
         for layer in &self.layers {
             batch.check()?;
             x = layer.forward(x, batch);
