@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::positions::{halves_of_sines, learnt, tensor2tensor};
-use super::stack::Part;
+use super::stack::Layer;
 use super::{CausalLm, DecoderLayer, PostNormLayer, PreNormLayer, Reader, Seq2Seq, Seq2SeqLm, Stack};
 use super::{activation, check_heads, only, read};
 use crate::nn::cross_attention::Projections;
@@ -115,9 +115,9 @@ pub(super) struct Form<L> {
 
 const EPS: f64 = 1e-5;
 
-fn load<L: Part + 'static>(config: &Value, root: &Source<'_>, form: &Form<L>) -> Result<Seq2SeqLm>
+fn load<L: Layer + 'static>(config: &Value, root: &Source<'_>, form: &Form<L>) -> Result<Seq2SeqLm>
 where
-    DecoderLayer<L>: Part,
+    DecoderLayer<L>: Layer,
 {
     let config = Config::read(config)?;
     let source = root.at_or_here("model");
@@ -132,7 +132,7 @@ where
 }
 
 /// Encoder and decoder; `source` is above both.
-pub(super) fn both<L: Part + 'static>(
+pub(super) fn both<L: Layer + 'static>(
     config: &Config,
     source: &Source<'_>,
     form: &Form<L>,
@@ -189,6 +189,7 @@ fn stack<L, M>(at: &Source<'_>, config: &Config, form: &Form<L>, words: Embeddin
         layers,
         final_norm: norm(form.final_norm, "layer_norm")?,
         width: config.d_model,
+        max_tokens: Some(config.max_position_embeddings),
     })
 }
 

@@ -4,7 +4,7 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, check_heads, only, read};
+use super::{Encoder, PreNormLayer, Stack, TextEncoder, check_heads, only, read};
 use crate::kernels::Activation;
 use crate::nn::{Attention, AttentionBias, Embedding, LayerNorm, Linear, Mlp, Source};
 
@@ -45,12 +45,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     check_heads(width, n_heads)?;
     let shape = Shape { width, n_heads, eps: fields.layer_norm_epsilon };
     let norm = |name| LayerNorm::load(&source.at(name), width, shape.eps);
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("word_embeddings"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: Some(norm("word_embeddings_layernorm")?),
         layers: (0..n_layers).map(|i| layer(&source.at("h").at(i), &shape, i)).collect::<Result<_>>()?,
-        final_norm: norm("ln_f")?,
+        final_norm: Some(norm("ln_f")?),
         width,
         max_tokens: None,
     }))

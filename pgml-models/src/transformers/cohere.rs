@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::decoder::{Decoder, IGNORED};
 use super::parallel::ParallelLayer;
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, only, read, rope};
+use super::{Encoder, PreNormLayer, Stack, TextEncoder, only, read, rope};
 use crate::nn::linear::Piece;
 use crate::nn::{Embedding, LayerNorm, Linear, Rope, Source};
 
@@ -24,12 +24,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let width = fields.hidden_size;
     let rope = rope(config, fields.head_dim(), "full_attention", ("rope_theta", 500_000.0))?;
     let layers = (0..fields.num_hidden_layers).map(|i| layer(&source.at("layers").at(i), &fields, &own, &rope, i));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: LayerNorm::load(&source.at("norm"), width, own.layer_norm_eps)?,
+        final_norm: Some(LayerNorm::load(&source.at("norm"), width, own.layer_norm_eps)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

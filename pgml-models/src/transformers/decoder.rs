@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::head::{qa_outputs, score, score_of_tokens};
 use super::rope_config::partial_rope;
-use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, read, rope};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, read, rope};
 use crate::kernels::Activation;
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, AttentionBias, Embedding, FeedForward, GatedMlp, LayerNorm, Linear, Source};
@@ -142,12 +142,12 @@ pub(super) fn load(config: &Value, source: &Source<'_>, kind: &Kind) -> Result<B
             feed_forward: (kind.feed_forward)(config, &fields, &source, i)?,
         })
     };
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: None,
         layers: (0..fields.num_hidden_layers).map(layer).collect::<Result<_>>()?,
-        final_norm: (kind.norm)(config, &fields, &source.at("norm"))?,
+        final_norm: Some((kind.norm)(config, &fields, &source.at("norm"))?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::parallel::ParallelLayer;
-use super::pre_norm::Layer;
-use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read, rope};
+use super::stack::Layer;
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, check_heads, read, rope};
 use crate::nn::{Attention, AttentionBias, Embedding, LayerNorm, Linear, Mlp, Rope, Source};
 
 /// Falcon.
@@ -91,12 +91,12 @@ fn attention(fields: &Config) -> Result<Attention> {
 
 fn encoder<L: Layer + 'static>(source: &Source<'_>, fields: &Config, layers: Vec<L>) -> Result<Box<dyn TextEncoder>> {
     let width = fields.hidden_size;
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("word_embeddings"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: None,
         layers,
-        final_norm: LayerNorm::load(&source.at("ln_f"), width, fields.layer_norm_epsilon)?,
+        final_norm: Some(LayerNorm::load(&source.at("ln_f"), width, fields.layer_norm_epsilon)?),
         width,
         max_tokens: Some(fields.max_position_embeddings.unwrap_or(2048)),
     }))

@@ -4,7 +4,7 @@ use pgml_core::Result;
 use serde_json::{Value, json};
 
 use super::decoder::{Decoder, IGNORED};
-use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, only, rope};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, only, rope};
 use crate::nn::{Embedding, LayerNorm, Source};
 
 /// Gemma.
@@ -51,12 +51,12 @@ pub(super) fn encoder(
 ) -> Result<Box<dyn TextEncoder>> {
     let width = fields.hidden_size;
     let embeddings = Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?;
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: embeddings.scaled((width as f32).sqrt()),
         positions: None,
         embeddings_norm: None,
         layers,
-        final_norm: norm(&source.at("norm"), fields)?,
+        final_norm: Some(norm(&source.at("norm"), fields)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::decoder::{Decoder, HEADS, IGNORED};
-use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, only, read, rope};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, only, read, rope};
 use crate::nn::{Attention, Embedding, LayerNorm, Source};
 
 /// Gemma 3, its text part.
@@ -32,13 +32,13 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let (fields, own) = (Decoder::read(config)?, read::<Own>(config)?);
     let width = fields.hidden_size;
     let layers = (0..fields.num_hidden_layers).map(|i| layer(&source.at("layers").at(i), config, &fields, &own, i));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?
             .scaled((width as f32).sqrt()),
         positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: norm(&source.at("norm"), width, &fields)?,
+        final_norm: Some(norm(&source.at("norm"), width, &fields)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::head::{classifier, qa_outputs, score};
-use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, only, read};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, check_heads, only, read};
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Source};
 
 /// GPT-2.
@@ -37,12 +37,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let config: Config = read(config)?;
     check_heads(config.n_embd, config.n_head)?;
     let layers = (0..config.n_layer).map(|i| layer(&source.at("h").at(i), &config, i));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("wte"), config.vocab_size, config.n_embd)?,
         positions: Some(Embedding::load(&source.at("wpe"), config.n_positions, config.n_embd)?),
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: LayerNorm::load(&source.at("ln_f"), config.n_embd, config.layer_norm_epsilon)?,
+        final_norm: Some(LayerNorm::load(&source.at("ln_f"), config.n_embd, config.layer_norm_epsilon)?),
         width: config.n_embd,
         max_tokens: Some(config.n_positions),
     }))

@@ -4,7 +4,7 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read};
+use super::{Encoder, PreNormLayer, Stack, TextEncoder, activation, check_heads, read};
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Source};
 
@@ -40,12 +40,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let width = fields.hidden_size;
     check_heads(width, fields.num_heads)?;
     let layers = (0..fields.num_layers).map(|i| layer(&source.at("h").at(i), &fields, i));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("wte"), fields.vocab_size, width)?,
         positions: Some(Embedding::load(&source.at("wpe"), fields.max_position_embeddings, width)?),
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: LayerNorm::load(&source.at("ln_f"), width, fields.layer_norm_epsilon)?,
+        final_norm: Some(LayerNorm::load(&source.at("ln_f"), width, fields.layer_norm_epsilon)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

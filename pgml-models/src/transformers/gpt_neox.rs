@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::parallel::ParallelLayer;
-use super::pre_norm::Layer;
 use super::rope_config::partial_rope;
-use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read};
+use super::stack::Layer;
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, check_heads, read};
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Rope, Source};
 
 /// GPT-NeoX.
@@ -48,12 +48,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
 
 fn encoder<L: Layer + 'static>(source: &Source<'_>, fields: &Config, layers: Vec<L>) -> Result<Box<dyn TextEncoder>> {
     let width = fields.hidden_size;
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("embed_in"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: None,
         layers,
-        final_norm: LayerNorm::load(&source.at("final_layer_norm"), width, fields.layer_norm_eps)?,
+        final_norm: Some(LayerNorm::load(&source.at("final_layer_norm"), width, fields.layer_norm_eps)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::parallel::ParallelLayer;
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read};
+use super::{Encoder, PreNormLayer, Stack, TextEncoder, activation, check_heads, read};
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Rope, Source};
 
@@ -44,12 +44,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     }
     let rope = Rope::new(turned, 10_000.0).within(head_dim);
     let layers = (0..fields.n_layer).map(|i| layer(&source.at("h").at(i), &fields, &rope, turned, i));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("wte"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: LayerNorm::load(&source.at("ln_f"), width, fields.layer_norm_epsilon)?,
+        final_norm: Some(LayerNorm::load(&source.at("ln_f"), width, fields.layer_norm_epsilon)?),
         width,
         max_tokens: Some(fields.n_positions),
     }))

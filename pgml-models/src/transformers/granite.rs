@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::decoder::{Decoder, IGNORED};
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, only, read, rope};
+use super::{Encoder, PreNormLayer, Stack, TextEncoder, only, read, rope};
 use crate::nn::{Attention, Embedding, FeedForward, GatedMlp, LayerNorm, Linear, Rope, Source};
 
 /// Granite 3.
@@ -31,12 +31,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let rope = rope(config, fields.head_dim(), "full_attention", ("rope_theta", 10_000.0))?;
     let layers = (0..fields.num_hidden_layers).map(|i| layer(&source.at("layers").at(i), &fields, &factors, &rope, i));
     let embeddings = Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?;
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: embeddings.scaled(factors.embedding_multiplier),
         positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: LayerNorm::load_rms(&source.at("norm"), width, fields.rms_norm_eps, 0.0)?,
+        final_norm: Some(LayerNorm::load_rms(&source.at("norm"), width, fields.rms_norm_eps, 0.0)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

@@ -59,7 +59,7 @@ pub(crate) use config::only;
 pub use config::{activation, read};
 pub use head::{Head, HeadKind, HeadSource, Heads, LoadHead, n_labels};
 use post_norm::{PostNormEncoder, PostNormLayer};
-use pre_norm::{PreNormEncoder, PreNormLayer};
+use pre_norm::PreNormLayer;
 use rope_config::rope;
 pub use seq2seq::{Reader, SEQ2SEQ, Seq2Seq, Seq2SeqLm};
 use stack::{DecoderLayer, Stack};

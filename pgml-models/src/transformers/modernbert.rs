@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::head::{Reads, Words};
-use super::{Encoder, Head, HeadSource, Heads, PreNormEncoder, PreNormLayer, TextEncoder};
+use super::{Encoder, Head, HeadSource, Heads, PreNormLayer, Stack, TextEncoder};
 use super::{activation, check_heads, n_labels, only, read, rope};
 use crate::kernels::Activation;
 use crate::nn::{Attention, Embedding, GatedMlp, LayerNorm, Linear, Pooling, Source};
@@ -52,12 +52,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     check_heads(fields.hidden_size, fields.num_attention_heads)?;
     let (width, eps) = (fields.hidden_size, fields.norm_eps);
     let layers = (0..fields.num_hidden_layers).map(|i| layer(&source.at("layers").at(i), config, &fields, i));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("embeddings.tok_embeddings"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: Some(LayerNorm::load(&source.at("embeddings.norm"), width, eps)?),
         layers: layers.collect::<Result<_>>()?,
-        final_norm: LayerNorm::load(&source.at("final_norm"), width, eps)?,
+        final_norm: Some(LayerNorm::load(&source.at("final_norm"), width, eps)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

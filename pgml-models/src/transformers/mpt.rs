@@ -4,7 +4,7 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, check_heads, only, read};
+use super::{Encoder, PreNormLayer, Stack, TextEncoder, check_heads, only, read};
 use crate::kernels::Activation;
 use crate::nn::{Attention, AttentionBias, Embedding, LayerNorm, Linear, Mlp, Source};
 
@@ -33,12 +33,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     only(&fields.attn_config, "alibi", &[json!(true)])?;
     only(&fields.attn_config, "alibi_bias_max", &[json!(8)])?;
     let layers = (0..fields.n_layers).map(|i| layer(&source.at("blocks").at(i), &fields, i));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("wte"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: norm(&source.at("norm_f"), &fields)?,
+        final_norm: Some(norm(&source.at("norm_f"), &fields)?),
         width,
         max_tokens: None,
     }))

@@ -5,7 +5,7 @@ use pgml_core::Result;
 use serde_json::Value;
 
 use super::decoder::{self, Decoder, IGNORED, Kind, PLAIN};
-use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, only, rope};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, only, rope};
 use crate::nn::{Embedding, LayerNorm, Rope, Source};
 
 /// OLMo.
@@ -33,12 +33,12 @@ fn load_2(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let width = fields.hidden_size;
     let rope = rope(config, fields.head_dim(), "full_attention", ("rope_theta", 10_000.0))?;
     let layers = (0..fields.num_hidden_layers).map(|i| layer_2(&source.at("layers").at(i), &fields, &rope, i));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: LayerNorm::load_rms(&source.at("norm"), width, fields.rms_norm_eps, 0.0)?,
+        final_norm: Some(LayerNorm::load_rms(&source.at("norm"), width, fields.rms_norm_eps, 0.0)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

@@ -4,7 +4,7 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, only, read};
+use super::{Encoder, PreNormLayer, Stack, TextEncoder, activation, check_heads, only, read};
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Source};
 
@@ -36,7 +36,7 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     only(config, "_remove_final_layer_norm", &[json!(false)])?;
     check_heads(width, fields.num_attention_heads)?;
     let layers = (0..fields.num_hidden_layers).map(|i| layer(&source.at("layers").at(i), &fields, i));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?,
         positions: Some(Embedding::load_after(
             OFFSET,
@@ -46,7 +46,7 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
         )?),
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: LayerNorm::load(&source.at("final_layer_norm"), width, 1e-5)?,
+        final_norm: Some(LayerNorm::load(&source.at("final_layer_norm"), width, 1e-5)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

@@ -1,6 +1,7 @@
 //! Layers whose attention and further layers read the same input (GPT-J: Wang, Komatsuzaki 2021): both outputs are added to it.
 
-use super::pre_norm::{Layer, PreNormLayer};
+use super::PreNormLayer;
+use super::stack::Layer;
 use crate::nn::{Attention, Hidden, PackedBatch, Rope};
 
 /// The parts of a layer, put side by side. Without an `attention_norm`, attention reads what the layers after it read;

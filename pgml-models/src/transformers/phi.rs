@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::parallel::ParallelLayer;
 use super::rope_config::partial_rope;
-use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder, activation, check_heads, read};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, check_heads, read};
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Rope, Source};
 
@@ -46,12 +46,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let rope = partial_rope(config, attention.head_dim, theta, ("partial_rotary_factor", 0.5))?;
     let layers = (0..fields.num_hidden_layers)
         .map(|i| layer(&source.at("layers").at(i), &fields, &rope, Attention { layer: i, ..attention.clone() }));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: LayerNorm::load(&source.at("final_layernorm"), width, fields.layer_norm_eps)?,
+        final_norm: Some(LayerNorm::load(&source.at("final_layernorm"), width, fields.layer_norm_eps)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::decoder::{Decoder, IGNORED};
 use super::rope_config::partial_rope;
-use super::{Encoder, Heads, PreNormEncoder, PreNormLayer, TextEncoder};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder};
 use crate::nn::{Embedding, GatedMlp, LayerNorm, Linear, Rope, Source};
 
 /// Phi-3.
@@ -18,12 +18,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let theta = ("rope_theta", 10_000.0);
     let rope = partial_rope(config, fields.head_dim(), theta, ("partial_rotary_factor", 1.0))?;
     let layers = (0..fields.num_hidden_layers).map(|i| layer(&source.at("layers").at(i), &fields, &rope, i));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&source.at("embed_tokens"), fields.vocab_size, width)?,
         positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: norm(&source.at("norm"), &fields)?,
+        final_norm: Some(norm(&source.at("norm"), &fields)?),
         width,
         max_tokens: Some(fields.max_position_embeddings),
     }))

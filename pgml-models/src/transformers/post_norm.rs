@@ -3,6 +3,7 @@
 
 use pgml_core::Result;
 
+use super::stack::Layer;
 use super::{TextEncoder, TokenEmbeddings};
 use crate::nn::{Attention, FeedForward, Hidden, LayerNorm, Linear, PackedBatch, Rope};
 
@@ -30,11 +31,21 @@ pub(super) struct PostNormLayer {
     pub output_norm: LayerNorm,
 }
 
-impl PostNormLayer {
-    pub(super) fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
-        self.feed(self.attend(x, batch))
+impl Layer for PostNormLayer {
+    fn attention(&self) -> &Attention {
+        &self.attention
     }
 
+    fn rope(&self) -> Option<&Rope> {
+        self.rope.as_ref()
+    }
+
+    fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
+        self.feed(self.attend(x, batch))
+    }
+}
+
+impl PostNormLayer {
     /// What tokens gather from each other, added to `x` and normalised.
     pub(super) fn attend(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
         let mut query_key_value = self.query_key_value.forward(&x);

@@ -1,36 +1,8 @@
-//! Encoders that normalise what a block reads (Xiong et al. 2020), among them all that began as decoders. An architecture says
-//! where its tensors stand; what is computed stands here.
+//! Layers that normalise what a block reads (Xiong et al. 2020), as all decoders of today do. An architecture says where its
+//! tensors stand; what is computed stands here.
 
-use pgml_core::Result;
-
-use super::TextEncoder;
-use crate::nn::embedding::sum;
-use crate::nn::{Attention, CacheLayout, Embedding, FeedForward, Hidden, LayerNorm, Linear, PackedBatch, Rope};
-
-/// A layer of such an encoder.
-pub(super) trait Layer: Send + Sync {
-    /// What its tokens look at.
-    fn attention(&self) -> &Attention;
-
-    /// How positions turn its queries and keys.
-    fn rope(&self) -> Option<&Rope>;
-
-    /// # Shapes
-    /// x and result: n_tokens × width
-    fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden;
-}
-
-/// An encoder with its weights.
-pub(super) struct PreNormEncoder<L = PreNormLayer> {
-    pub embeddings: Embedding,
-    /// Learnt vectors of positions, which are added.
-    pub positions: Option<Embedding>,
-    pub embeddings_norm: Option<LayerNorm>,
-    pub layers: Vec<L>,
-    pub final_norm: LayerNorm,
-    pub width: usize,
-    pub max_tokens: Option<usize>,
-}
+use super::stack::Layer;
+use crate::nn::{Attention, FeedForward, Hidden, LayerNorm, Linear, PackedBatch, Rope};
 
 /// One layer.
 pub(super) struct PreNormLayer {
@@ -100,51 +72,4 @@ impl PreNormLayer {
         }
         self.attention.forward(query_key_value, batch)
     }
-}
-
-impl<L: Layer> TextEncoder for PreNormEncoder<L> {
-    fn width(&self) -> usize {
-        self.width
-    }
-
-    fn max_tokens(&self) -> Option<usize> {
-        self.max_tokens
-    }
-
-    fn cache_layout(&self) -> Option<CacheLayout> {
-        let attention = self.layers.first()?.attention();
-        let width = attention.n_kv_heads * attention.head_dim;
-        let long_after = self.layers.iter().find_map(|layer| layer.rope()?.long_after());
-        attention.causal.then_some(CacheLayout { n_layers: self.layers.len(), width, long_after })
-    }
-
-    fn share_words(&mut self, head: &Linear) {
-        self.embeddings.share(head);
-    }
-
-    fn forward(&self, batch: &PackedBatch) -> Result<Hidden> {
-        let mut x = begin(&self.embeddings, self.positions.as_ref(), self.embeddings_norm.as_ref(), batch)?;
-        for layer in &self.layers {
-            batch.check()?;
-            x = layer.forward(x, batch);
-        }
-        Ok(self.final_norm.forward(x))
-    }
-}
-
-/// The vectors of a batch's tokens and, where they are learnt, of their positions, normalised where that is asked for.
-pub(super) fn begin(
-    embeddings: &Embedding,
-    positions: Option<&Embedding>,
-    norm: Option<&LayerNorm>,
-    batch: &PackedBatch,
-) -> Result<Hidden> {
-    let x = match positions {
-        None => embeddings.forward(batch.ids(), batch)?,
-        Some(positions) => sum(&[(embeddings, batch.ids()), (positions, &batch.positions(0))], batch)?,
-    };
-    Ok(match norm {
-        Some(norm) => norm.forward(x),
-        None => x,
-    })
 }

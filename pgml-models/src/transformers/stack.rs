@@ -1,62 +1,29 @@
-//! Layers one after the other, and what they begin and end with: encoders and decoders of models that make a text from another
-//! one (Vaswani et al. 2017). An architecture says where its tensors stand; what is computed stands here.
+//! Layers one after the other, and what they begin and end with (Vaswani et al. 2017): decoders, and encoders whose words have no
+//! more than vectors of their own and of their positions. An architecture says where its tensors stand; what is computed stands here.
 
 use pgml_core::Result;
 
-use super::pre_norm::begin;
 use super::{PostNormLayer, PreNormLayer, TextEncoder};
-use crate::nn::{Attention, CacheLayout, CrossAttention, Embedding, Hidden, LayerNorm, Linear, PackedBatch};
+use crate::nn::embedding::sum;
+use crate::nn::{Attention, CacheLayout, CrossAttention, Embedding, Hidden, LayerNorm, Linear, PackedBatch, Rope};
 
 /// One layer: attention, and what follows it.
-pub(super) trait Part: Send + Sync {
+pub(super) trait Layer: Send + Sync {
     /// How tokens see each other.
     fn attention(&self) -> &Attention;
 
-    /// `x` and what its tokens gather from each other.
-    fn attend(&self, x: Hidden, batch: &PackedBatch) -> Hidden;
+    /// How positions turn its queries and keys.
+    fn rope(&self) -> Option<&Rope> {
+        None
+    }
 
-    /// What the layers after attention make of it.
-    fn feed(&self, attended: Hidden) -> Hidden;
-
-    /// The whole layer.
-    ///
     /// # Shapes
     /// x and result: n_tokens × width
-    fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
-        self.feed(self.attend(x, batch))
-    }
-}
-
-impl Part for PreNormLayer {
-    fn attention(&self) -> &Attention {
-        &self.attention
-    }
-
-    fn attend(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
-        self.attend(x, batch)
-    }
-
-    fn feed(&self, attended: Hidden) -> Hidden {
-        self.feed(attended)
-    }
-}
-
-impl Part for PostNormLayer {
-    fn attention(&self) -> &Attention {
-        &self.attention
-    }
-
-    fn attend(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
-        self.attend(x, batch)
-    }
-
-    fn feed(&self, attended: Hidden) -> Hidden {
-        self.feed(attended)
-    }
+    fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden;
 }
 
 /// An encoder or a decoder with its weights.
-pub(super) struct Stack<L> {
+pub(super) struct Stack<L = PreNormLayer> {
     pub embeddings: Embedding,
     /// Vectors of positions, which are added.
     pub positions: Option<Embedding>,
@@ -64,21 +31,23 @@ pub(super) struct Stack<L> {
     pub layers: Vec<L>,
     pub final_norm: Option<LayerNorm>,
     pub width: usize,
+    pub max_tokens: Option<usize>,
 }
 
-impl<L: Part> TextEncoder for Stack<L> {
+impl<L: Layer> TextEncoder for Stack<L> {
     fn width(&self) -> usize {
         self.width
     }
 
     fn max_tokens(&self) -> Option<usize> {
-        self.positions.as_ref().map(Embedding::n_rows)
+        self.max_tokens
     }
 
     fn cache_layout(&self) -> Option<CacheLayout> {
         let attention = self.layers.first()?.attention();
         let width = attention.n_kv_heads * attention.head_dim;
-        attention.causal.then_some(CacheLayout { n_layers: self.layers.len(), width, long_after: None })
+        let long_after = self.layers.iter().find_map(|layer| layer.rope()?.long_after());
+        attention.causal.then_some(CacheLayout { n_layers: self.layers.len(), width, long_after })
     }
 
     fn share_words(&mut self, head: &Linear) {
@@ -98,6 +67,23 @@ impl<L: Part> TextEncoder for Stack<L> {
     }
 }
 
+/// The vectors of a batch's tokens and, where they are learnt, of their positions, normalised where that is asked for.
+fn begin(
+    embeddings: &Embedding,
+    positions: Option<&Embedding>,
+    norm: Option<&LayerNorm>,
+    batch: &PackedBatch,
+) -> Result<Hidden> {
+    let x = match positions {
+        None => embeddings.forward(batch.ids(), batch)?,
+        Some(positions) => sum(&[(embeddings, batch.ids()), (positions, &batch.positions(0))], batch)?,
+    };
+    Ok(match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
+    })
+}
+
 /// A decoder's layer, which looks at the encoder's text in between.
 pub(super) struct DecoderLayer<L> {
     pub own: L,
@@ -105,32 +91,26 @@ pub(super) struct DecoderLayer<L> {
     pub cross: CrossAttention,
 }
 
-impl Part for DecoderLayer<PreNormLayer> {
+impl Layer for DecoderLayer<PreNormLayer> {
     fn attention(&self) -> &Attention {
         &self.own.attention
     }
 
-    fn attend(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
+    fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
         let attended = self.own.attend(x, batch);
-        self.cross.forward_add(&self.cross_norm.forward_beside(&attended), &attended, batch)
-    }
-
-    fn feed(&self, attended: Hidden) -> Hidden {
-        self.own.feed(attended)
+        let looked = self.cross.forward_add(&self.cross_norm.forward_beside(&attended), &attended, batch);
+        self.own.feed(looked)
     }
 }
 
-impl Part for DecoderLayer<PostNormLayer> {
+impl Layer for DecoderLayer<PostNormLayer> {
     fn attention(&self) -> &Attention {
         &self.own.attention
     }
 
-    fn attend(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
+    fn forward(&self, x: Hidden, batch: &PackedBatch) -> Hidden {
         let attended = self.own.attend(x, batch);
-        self.cross_norm.forward(self.cross.forward_add(&attended, &attended, batch))
-    }
-
-    fn feed(&self, attended: Hidden) -> Hidden {
-        self.own.feed(attended)
+        let looked = self.cross.forward_add(&attended, &attended, batch);
+        self.own.feed(self.cross_norm.forward(looked))
     }
 }

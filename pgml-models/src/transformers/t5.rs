@@ -7,10 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::head::classifier;
-use super::{
-    CausalLm, DecoderLayer, Encoder, Heads, PreNormEncoder, PreNormLayer, Reader, Seq2Seq, Seq2SeqLm, Stack,
-    TextEncoder,
-};
+use super::{CausalLm, DecoderLayer, Encoder, Heads, PreNormLayer, Reader, Seq2Seq, Seq2SeqLm, Stack, TextEncoder};
 use super::{activation, read};
 use crate::kernels::Activation;
 use crate::nn::cross_attention::Projections;
@@ -87,12 +84,12 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let attention = config.attention(bias(&encoder, &config, true)?);
     let layers =
         (0..config.num_layers).map(|i| layer(&encoder.at("block").at(i).at("layer"), 1, &config, attention.clone()));
-    Ok(Box::new(PreNormEncoder {
+    Ok(Box::new(Stack {
         embeddings: Embedding::load(&words, config.vocab_size, config.d_model)?,
         positions: None,
         embeddings_norm: None,
         layers: layers.collect::<Result<_>>()?,
-        final_norm: norm(&encoder.at("final_layer_norm"), &config)?,
+        final_norm: Some(norm(&encoder.at("final_layer_norm"), &config)?),
         width: config.d_model,
         max_tokens: None,
     }))
@@ -126,6 +123,7 @@ fn load_both(config: &Value, root: &Source<'_>, scaled: bool) -> Result<Seq2SeqL
         layers: layers.collect::<Result<_>>()?,
         final_norm: Some(if scaled { final_norm.scaled((config.d_model as f32).sqrt().recip()) } else { final_norm }),
         width: config.d_model,
+        max_tokens: None,
     };
     let inner = config.num_heads * config.d_kv;
     let keys_values = (0..n_layers).map(|i| CrossAttention::load_keys_values(&cross(&at(i)), config.d_model, inner));

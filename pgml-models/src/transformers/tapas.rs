@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::head::Reads;
+use super::stack::Layer;
 use super::{Encoder, Head, HeadSource, Heads, PostNormLayer, TextEncoder, bert, check_heads, only, read};
 use crate::kernels::Activation;
 use crate::nn::{Embedding, Hidden, LayerNorm, Linear, PackedBatch, Pooling, Source, embedding};
