@@ -3,14 +3,15 @@
 //! A line is `SHAPE FORM THREADS WORK`: a folder below the first argument; the form `f32`, `bf16`, `q8_0` or `q4_0`; the work
 //! `decode` (seconds for a token after a short prompt), `together` (seconds for a token of each of eight texts), `prompt`
 //! (seconds for a prompt of 512 tokens) or `first` (seconds until the first token after a prompt of 32). Each token is the one
-//! with the largest score. `memory` is no time but bytes: what the process holds without what it keeps of
-//! eight texts of 1,000 tokens.
+//! with the largest score. `read` is the seconds in which the same threads read a gigabyte of memory, whatever the model. `memory` is no
+//! time but bytes: what the process holds without what it keeps of eight texts of 1,000 tokens.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use pgml_bench::side::{Result, serve, tokens};
+use pgml_bench::memory::{Memory, PART};
+use pgml_bench::side::{Result, mean_seconds, serve, tokens};
 use pgml_core::text::ModelSpec;
 use pgml_models::checkpoint::Checkpoint;
 use pgml_models::device::Placement;
@@ -26,6 +27,8 @@ const DECODED: usize = 24;
 const TOGETHER: usize = 8;
 /// Tokens of each, where memory is measured.
 const LONG: usize = 1000;
+/// Bytes that a round of reading memory reads.
+const BYTES_READ: usize = 256 << 20;
 
 struct Side {
     folder: PathBuf,
@@ -55,12 +58,15 @@ impl Side {
         if self.team.threads() != threads {
             self.team = Arc::new(Team::new(threads));
         }
-        self.load(shape, form)?;
+        if work != "read" {
+            self.load(shape, form)?;
+        }
         match work {
             "decode" => self.decode(1),
             "together" => self.decode(TOGETHER),
             "prompt" => self.prompt(PROMPT),
             "first" => self.prompt(FIRST),
+            "read" => self.read(),
             "memory" => self.memory(),
             other => Err(format!("unknown work `{other}`").into()),
         }
@@ -132,6 +138,17 @@ impl Side {
         let start = Instant::now();
         self.step(&mut texts)?;
         Ok(start.elapsed().as_secs_f64())
+    }
+
+    fn read(&self) -> Result<f64> {
+        let (memory, mut rounds) = (Memory::default(), 0..);
+        let seconds = mean_seconds(|| {
+            for i in rounds.by_ref().take(BYTES_READ / PART) {
+                memory.read(i, &self.team);
+            }
+            Result::Ok(())
+        })?;
+        Ok(seconds * 1e9 / BYTES_READ as f64)
     }
 
     /// Bytes that the process holds without what it keeps of texts.

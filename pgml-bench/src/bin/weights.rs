@@ -6,6 +6,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use pgml_bench::memory::{Memory, PART};
 use pgml_models::kernels::{BlockFormat, Epilogue, PackedMatrix, Precision, Team, Weights, gemm};
 
 /// The larger matrices of a decoder with half a billion weights.
@@ -73,21 +74,10 @@ impl Line {
     }
 }
 
-/// GB/s that the team's threads read together from a large array, 4 MB after the other.
+/// GB/s that the team's threads read together from a large array.
 fn read_rate(team: &Team) -> f64 {
-    const PART: usize = 4 << 20;
-    let data = vec![1_u64; BYTES / 8];
-    let parts: Vec<&[u64]> = data.chunks_exact(PART / 8).collect();
-    let seconds = usual_seconds(|i| {
-        let part = parts[i % parts.len()];
-        let n = team.threads();
-        team.for_each(n, |i| {
-            let part = &part[part.len() * i / n..part.len() * (i + 1) / n];
-            let sums = part.chunks_exact(8).fold([0_u64; 8], |sums, x| std::array::from_fn(|i| sums[i] ^ x[i]));
-            black_box(sums);
-        });
-    });
-    PART as f64 / 1e9 / seconds
+    let memory = Memory::default();
+    PART as f64 / 1e9 / usual_seconds(|i| memory.read(i, team))
 }
 
 /// The seconds that a fifth of many rounds stay below: neighbours only ever slow a round down.

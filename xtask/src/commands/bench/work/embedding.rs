@@ -91,6 +91,17 @@ pub fn time(side: &mut Peer, name: &str) -> Result<f64> {
     side.measure(name).map(|measured| measured.number("seconds"))
 }
 
+/// Medians of two works of one side that take turns.
+pub fn in_turns(times: usize, side: &mut Peer, works: [&str; 2]) -> Result<[f64; 2]> {
+    let mut both = [Vec::new(), Vec::new()];
+    for _ in 0..times {
+        for (work, taken) in works.iter().zip(&mut both) {
+            taken.push(time(side, work)?);
+        }
+    }
+    Ok(both.map(|taken| median(&taken)))
+}
+
 impl Comparison {
     fn measure(&self, model: &str, ours: &mut Peer, other: &mut Peer) -> Result<Line> {
         let (a, b) = alternate(RUNS, || time(ours, self.ours), || time(other, self.peer))?;
@@ -98,12 +109,8 @@ impl Comparison {
     }
 
     fn measure_ours(&self, model: &str, ours: &mut Peer) -> Result<Line> {
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        for _ in 0..RUNS {
-            a.push(time(ours, self.ours)?);
-            b.push(time(ours, self.peer)?);
-        }
-        Ok(self.line(model, median(&a), median(&b)))
+        let [a, b] = in_turns(RUNS, ours, [self.ours, self.peer])?;
+        Ok(self.line(model, a, b))
     }
 
     fn line(&self, model: &str, ours: f64, peer: f64) -> Line {

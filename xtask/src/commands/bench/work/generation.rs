@@ -1,19 +1,30 @@
 //! Text generation on random weights in the shapes of real models, against llama.cpp and transformers on PyTorch.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::super::peer::{self, Peer};
 use super::super::place::Place;
 use super::super::report::{Line, Target, megabytes};
 use super::super::statistics::{alternate, median};
-use super::embedding::{seconds_or_less, time};
+use super::embedding::{in_turns, seconds_or_less, time};
 use crate::error::{Context, Result};
 use crate::extension::cargo;
 use crate::{places, process};
 
 const RUNS: usize = 5;
 
-const SHAPES: [&str; 3] = ["gpt2", "qwen2.5-0.5b", "tinyllama-1.1b"];
+struct Shape {
+    name: &'static str,
+    /// Weights of which a token reads a row or none: vectors of positions, and of words where the output layer has its own.
+    unread: f64,
+}
+
+const SHAPES: [Shape; 3] = [
+    Shape { name: "gpt2", unread: 1024.0 * 768.0 },
+    Shape { name: "qwen2.5-0.5b", unread: 0.0 },
+    Shape { name: "tinyllama-1.1b", unread: 32_000.0 * 2048.0 },
+];
 
 /// One line of the table for each shape: our measurement, the peer's, and how many times faster ours should be. See
 /// `pgml-bench/src/bin/generation.rs` and `pgml-bench/peers/generate.py`.
@@ -39,6 +50,10 @@ const COMPARISONS: &[Comparison] = &[
 /// The total rate of eight texts that grow together beside that of one.
 const TOGETHER: &[(&str, f64)] = &[("bf16", 3.0), ("q8_0", 3.0), ("q4_0", 1.8)];
 
+/// Bytes of a weight, where decoding is compared with plain reading of memory, and the part of its rate to reach.
+const READING: &[(&str, f64)] = &[("bf16", 2.0), ("f32", 4.0)];
+const PERCENT: f64 = 80.0;
+
 /// Megabytes beyond the weights and what is kept of eight texts of 1,000 tokens.
 const MEMORY: f64 = 200.0;
 
@@ -55,9 +70,9 @@ pub fn measure(place: &Place) -> Result<Vec<Line>> {
     };
     // In a program of its own: nothing has been in its memory before.
     let taken = time(&mut program()?, "qwen2.5-0.5b q4_0 2 memory")?;
-    let mut lines = vec![memory(taken, weights(&models)?)];
+    let mut lines = vec![memory(taken, file(&models, "qwen2.5-0.5b/q4_0.gguf")?)];
     let (mut ours, mut other) = (program()?, Peer::start(&python, "generate.py", &[&models])?);
-    for shape in SHAPES {
+    for Shape { name: shape, unread } in SHAPES {
         for comparison in COMPARISONS {
             let Comparison { form, measured, peer, .. } = comparison;
             let own = format!("{shape} {form} 2 {measured}");
@@ -67,17 +82,33 @@ pub fn measure(place: &Place) -> Result<Vec<Line>> {
         }
         for (form, target) in TOGETHER {
             let [one, eight] = ["decode", "together"].map(|work| format!("{shape} {form} 2 {work}"));
-            let (mut a, mut b) = (Vec::new(), Vec::new());
-            for _ in 0..RUNS {
-                a.push(time(&mut ours, &eight)?);
-                b.push(time(&mut ours, &one)?);
-            }
-            let (a, b) = (median(&a), median(&b));
+            let [a, b] = in_turns(RUNS, &mut ours, [&eight, &one])?;
             let work = format!("{shape}, a token of each of eight texts, {form}, beside one of one: total rate");
             lines.push(line(&work, [a, b], 8.0 * b / a, *target));
         }
+        // Stored in two bytes each.
+        let read = file(&models, &format!("{shape}/model.safetensors"))? / 2.0 - unread;
+        for (form, bytes) in READING {
+            let [decode, plain] = ["decode", "read"].map(|work| format!("{shape} {form} 2 {work}"));
+            let seconds = in_turns(RUNS, &mut ours, [&decode, &plain])?;
+            lines.push(bandwidth(&format!("{shape}, decode, {form}"), seconds, read * bytes));
+        }
     }
     Ok(lines)
+}
+
+/// How fast the weights are read, beside memory of which nothing else is asked.
+fn bandwidth(work: &str, [decode, gigabyte]: [f64; 2], bytes: f64) -> Line {
+    let [ours, most] = [bytes / 1e9 / decode, gigabyte.recip()];
+    Line {
+        work: format!("{work}: weights read, beside plain reading of memory, two threads"),
+        ours: format!("{ours:.1} GB/s"),
+        peer: format!("{most:.1} GB/s"),
+        figure: 100.0 * ours / most,
+        unit: " %",
+        target: Target::AtLeast(PERCENT),
+        holds: true,
+    }
 }
 
 fn line(work: &str, [ours, peer]: [f64; 2], figure: f64, target: f64) -> Line {
@@ -92,9 +123,9 @@ fn line(work: &str, [ours, peer]: [f64; 2], figure: f64, target: f64) -> Line {
     }
 }
 
-/// Bytes of the matrices in the form that is measured.
-fn weights(models: &std::path::Path) -> Result<f64> {
-    let path = models.join("qwen2.5-0.5b/q4_0.gguf");
+/// A file's bytes.
+fn file(models: &Path, name: &str) -> Result<f64> {
+    let path = models.join(name);
     Ok(std::fs::metadata(&path).context(|| format!("reading {}", path.display()))?.len() as f64)
 }
 
