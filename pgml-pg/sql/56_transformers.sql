@@ -30,7 +30,9 @@ CREATE FUNCTION pgml.load_model(
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'load_model_wrapper';
 COMMENT ON FUNCTION pgml.load_model(text, text, jsonb, boolean) IS
-'Loads a transformer before it is needed, for the task embed or rank, and downloads it if it is not in the model cache.
+'Loads a transformer before it is needed, for embed, rank or a task of transform, and downloads it if it is not in the model cache.
+
+The kwargs are those of the call that will use it; for a task of transform, what its first argument says beside task and model, such as dtype, quantization, device, revision, token.
 
 A name means the same files for ever, as its first use found them; refresh accepts what it means on the hub now. Vectors of the old and the new model do not fit together.';
 

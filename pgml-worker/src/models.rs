@@ -4,34 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pgml_core::frames::Settings;
+pub use pgml_core::text::Purpose;
 use pgml_core::text::{Embedder, ModelSpec, Reranker, TextGenerator, TextPipeline, TextTask};
 use pgml_core::{Result, Run};
-
-/// What a model is loaded for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// Texts to vectors.
-    Embed,
-    /// Pairs of texts to scores.
-    Rank,
-    /// Texts to longer texts.
-    Generate,
-    /// Texts to what a task makes of them.
-    Answer(TextTask),
-}
-
-impl Purpose {
-    /// As users see it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Embed => "embed",
-            Self::Rank => "rank",
-            Self::Generate => "generate",
-            Self::Answer(task) => task.name(),
-        }
-    }
-}
 
 /// A model's files.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

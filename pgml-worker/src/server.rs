@@ -91,8 +91,8 @@ impl Server {
                 Ok(count)
             }
             Request::Unload { name } => Ok(self.registry.unload(&name)),
-            Request::Load { model, rank, token, refresh, settings } => {
-                let purpose = if rank { Purpose::Rank } else { Purpose::Embed };
+            Request::Load { model, task, token, refresh, settings } => {
+                let purpose = Purpose::named(&task)?;
                 let access = Access { token, refresh };
                 let wanted = Wanted { spec: &model, purpose, settings: &settings, access: &access };
                 self.registry.get(&wanted, connection).map(|_| 1)
@@ -188,7 +188,7 @@ impl Server {
         if asked.stream {
             task.check_stream()?;
         }
-        let purpose = if task.generates() { Purpose::Generate } else { Purpose::Answer(task) };
+        let purpose = Purpose::of(task);
         let wanted = Wanted { spec: &asked.model, purpose, settings: &asked.settings, access: &access };
         let model = self.registry.get(&wanted, connection)?;
         match &model.loaded {

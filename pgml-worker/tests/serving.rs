@@ -241,7 +241,7 @@ fn a_refreshed_model_takes_the_place_of_the_old_one() {
     let mut caller = server.caller();
     let refresh = |refresh, settings: &Settings| {
         let (model, token) = (ModelSpec::named("distant"), Some("key".to_owned()));
-        Request::Load { model, rank: false, token, refresh, settings: settings.clone() }
+        Request::Load { model, task: "embed".into(), token, refresh, settings: settings.clone() }
     };
     for (again, loads) in [(false, 1), (false, 1), (true, 2), (false, 2)] {
         caller.send(&refresh(again, &caller.settings.clone()));
@@ -277,7 +277,7 @@ fn models_of_one_name_from_several_folders_are_several_and_a_refresh_leaves_them
     let mut caller = server.caller();
     let load = |folder: Option<&str>, refresh, settings: &Settings| {
         let model = ModelSpec { folder: folder.map(str::to_owned), ..ModelSpec::named("distant") };
-        Request::Load { model, rank: false, token: Some("key".into()), refresh, settings: settings.clone() }
+        Request::Load { model, task: "embed".into(), token: Some("key".into()), refresh, settings: settings.clone() }
     };
     for (folder, refresh, loads) in
         [(Some("a"), false, 1), (Some("b"), false, 2), (Some("a"), false, 2), (None, false, 3), (None, true, 4)]

@@ -56,8 +56,8 @@ pub enum Request {
     Load {
         /// The model.
         model: ModelSpec,
-        /// Whether it is to rank, not to embed.
-        rank: bool,
+        /// What for: what [`Purpose::named`](crate::text::Purpose::named) knows.
+        task: String,
         /// Shown to the hub.
         token: Option<String>,
         /// Whether what the name means now is accepted, whatever it meant at its first use.

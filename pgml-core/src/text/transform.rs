@@ -114,10 +114,8 @@ impl TextTask {
             return Ok(Self::Translation);
         }
         let found = TASKS.iter().find(|known| known.name == name || known.aliases.contains(&name));
-        found.map(|known| known.task).ok_or_else(|| {
-            let known = TASKS.iter().flat_map(|known| std::iter::once(known.name).chain(known.aliases.iter().copied()));
-            unknown_name(ErrorKind::InvalidParameter, "task of transform", name, known)
-        })
+        let found = found.map(|known| known.task);
+        found.ok_or_else(|| unknown_name(ErrorKind::InvalidParameter, "task of transform", name, task_names()))
     }
 
     /// Its name, which is that of transformers.
@@ -193,6 +191,11 @@ impl TextTask {
     fn known(self) -> &'static Known {
         TASKS.iter().find(|known| known.task == self).unwrap_or(&TASKS[0])
     }
+}
+
+/// All names of tasks.
+pub(super) fn task_names() -> impl Iterator<Item = &'static str> {
+    TASKS.iter().flat_map(|known| std::iter::once(known.name).chain(known.aliases.iter().copied()))
 }
 
 /// The languages in the name of a translation's task.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pgml_core::frames::{LoadedModel, PIECE_BYTES, Reply, Request};
-use pgml_core::text::{EmbedArgs, ModelSpec, RankArgs, Ranked, TransformModel, rank_order};
+use pgml_core::text::{EmbedArgs, ModelSpec, Purpose, RankArgs, Ranked, TransformModel, rank_order};
 use pgml_core::{Error, ErrorKind, Hyperparams, Result, bail};
 use serde_json::{Map, Value};
 
@@ -140,30 +140,12 @@ fn transform_request(task: &Value, args: &Value, inputs: usize, chat: bool, stre
 /// # Errors
 /// As [`embed`].
 pub fn load(transformer: &str, task: &str, kwargs: &Value, refresh: bool) -> Result<()> {
-    let (mut model, token, rank) = match task {
-        "embed" => {
-            let args = EmbedArgs::from_json("embed", object(kwargs)?)?;
-            (args.spec(transformer), args.token, false)
-        }
-        "rank" => {
-            let args = RankArgs::from_json("rank", object(kwargs)?)?;
-            (args.spec(transformer), args.token, true)
-        }
-        _ => {
-            let known = ["embed", "rank"];
-            return Err(pgml_core::error::unknown_name(
-                ErrorKind::InvalidParameter,
-                "task of a transformer",
-                task,
-                known,
-            ));
-        }
-    };
+    let (mut model, token) = Purpose::named(task)?.form(transformer, object(kwargs)?)?;
     settings::check(transformer)?;
     if !refresh {
         transformers::resolve(&mut model)?;
     }
-    let request = Request::Load { model, rank, token, refresh, settings: settings::current() };
+    let request = Request::Load { model, task: task.to_owned(), token, refresh, settings: settings::current() };
     call(&request, &mut std::iter::empty(), &mut |_| unexpected()).map(drop)
 }
 
