@@ -42,7 +42,8 @@ pub fn gemm(team: &Team, x: &[f32], weights: &PackedMatrix, epilogue: &Epilogue<
     if grid.row_blocks == 1 {
         // Once for all threads: a row's conversion is a part of its products that shows.
         return convert(0..rows, &|a| {
-            team.for_each(grid.panel_blocks, |job| block(a, weights, epilogue, &out, 0..rows, grid.job(job).1));
+            let shares = Shares::new(grid.panels, if grid.panel_blocks > 1 { team.threads() } else { 1 });
+            team.for_each(shares.count, |i| block(a, weights, epilogue, &out, 0..rows, shares.part(i)));
         });
     }
     team.for_each(grid.row_blocks * grid.panel_blocks, |job| {
@@ -91,6 +92,34 @@ impl Grid {
     fn job(&self, job: usize) -> (Range<usize>, Range<usize>) {
         let (r, p) = (job / self.panel_blocks, job % self.panel_blocks);
         (part(self.rows, self.row_blocks, r), part(self.panels, self.panel_blocks, p))
+    }
+}
+
+/// A row of panels cut into shares for threads that take the next when they have done one (guided self-scheduling, Polychronopoulos
+/// and Kuck 1987): long ones first, which are read at the speed of memory, short ones last, because one that is left over
+/// would be waited for.
+struct Shares {
+    panels: usize,
+    /// What is left after each share.
+    left: f64,
+    count: usize,
+}
+
+impl Shares {
+    fn new(panels: usize, threads: usize) -> Self {
+        if threads == 1 {
+            return Self { panels, left: 0.0, count: 1 };
+        }
+        let left = 1.0 - 0.5 / threads as f64;
+        Self { panels, left, count: ((panels as f64).ln() / -left.ln()) as usize + 1 }
+    }
+
+    fn part(&self, i: usize) -> Range<usize> {
+        let start = |i: usize| match i {
+            i if i == self.count => self.panels,
+            i => self.panels - (self.panels as f64 * self.left.powi(i as i32)) as usize,
+        };
+        start(i)..start(i + 1)
     }
 }
 
@@ -172,6 +201,28 @@ fn multiply(w: &PackedMatrix, a: Rows<'_>, rows: usize, panel: &[u32], sums: &mu
                 };
                 w.kernel.run(rows.len(), &tile);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_follow_each_other_and_the_last_are_short() {
+        for (panels, threads) in [(1, 1), (1, 2), (2, 2), (64, 2), (352, 2), (4748, 3), (1001, 64)] {
+            let shares = Shares::new(panels, threads);
+            let mut end = 0;
+            for i in 0..shares.count {
+                let part = shares.part(i);
+                assert!(part.start == end && part.end >= part.start, "{panels} panels, {threads} threads: {part:?}");
+                end = part.end;
+            }
+            assert_eq!(end, panels);
+            let longest = (panels as f64 / (2.0 * threads as f64)).ceil() as usize;
+            assert!(shares.part(0).len() <= longest.max(1) || threads == 1, "{panels} panels, {threads} threads");
+            assert!(shares.part(shares.count - 1).len() <= 1 || threads == 1, "{panels} panels, {threads} threads");
         }
     }
 }
