@@ -1,7 +1,8 @@
 """Models with seeded random weights in the shapes of real ones, for measuring time alone.
 
 Argument: the folder to make. `<shape>/model.safetensors` is in bf16, `<shape>/<form>.gguf` has the same weights for llama.cpp,
-in the form, without a tokenizer: both sides are given tokens. Shapes that are there already stay.
+in the form, without a tokenizer: both sides are given tokens. `<shape>/tokenizer.json`, for SQL, has a word for each token: `w0`,
+`w1`, and so on. Shapes that are there already stay.
 """
 
 import json
@@ -10,6 +11,7 @@ import sys
 
 import gguf
 import numpy as np
+import tokenizers
 import torch
 import transformers
 
@@ -70,6 +72,13 @@ def convert(folder, arch, config, tensors, form):
     path.with_suffix(".partial").rename(path)
 
 
+def words(folder, config):
+    vocabulary = {f"w{i}": i for i in range(config.vocab_size)}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="w0"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
 def make(folder, arch, config):
     torch.manual_seed(1)
     torch.set_default_dtype(torch.bfloat16)
@@ -78,6 +87,7 @@ def make(folder, arch, config):
     tensors = {key: tensor for key, tensor in model.state_dict().items()}
     if config.tie_word_embeddings:
         tensors.pop("lm_head.weight")
+    words(folder, config)
     for form in FORMS:
         convert(folder, arch, config, tensors, form)
     (folder / "complete").write_text(json.dumps(dict(transformers=transformers.__version__)))

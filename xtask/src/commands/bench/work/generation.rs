@@ -8,6 +8,7 @@ use super::super::place::Place;
 use super::super::report::{Line, Target, megabytes};
 use super::super::statistics::{alternate, median};
 use super::embedding::{in_turns, seconds_or_less, time};
+use super::generation_in_sql;
 use crate::error::{Context, Result};
 use crate::extension::cargo;
 use crate::{places, process};
@@ -94,6 +95,8 @@ pub fn measure(place: &Place) -> Result<Vec<Line>> {
             lines.push(bandwidth(&format!("{shape}, decode, {form}"), seconds, read * bytes));
         }
     }
+    drop(ours);
+    lines.extend(generation_in_sql::measure(place, &models, &mut other)?);
     Ok(lines)
 }
 

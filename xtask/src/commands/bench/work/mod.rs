@@ -6,6 +6,7 @@ mod embedding;
 mod embedding_in_sql;
 mod forest;
 mod generation;
+mod generation_in_sql;
 mod single_rows;
 mod table_scan;
 mod threads;
