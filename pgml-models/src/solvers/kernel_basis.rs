@@ -4,7 +4,8 @@ use pgml_core::{Result, Run, bail};
 
 use super::exponential::{exp_in_place, tanh_in_place};
 use super::kernels::{dot, norm};
-use super::product::{Left, Panels, add_product};
+use super::product::{Left, Panels, add_product_of_first};
+use super::symmetric_half::SymmetricHalf;
 
 /// A kernel as scikit-learn's `pairwise_kernels` defines it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -128,14 +129,30 @@ impl KernelBasis {
         Ok(matrix)
     }
 
+    /// The kernels that [`square`](Self::square) has, those on and below the diagonal.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn half(&self, rows: &[f64], run: &Run) -> Result<SymmetricHalf> {
+        SymmetricHalf::fill(self.n, run, |range, out| {
+            let mut piece = rows[range.start * self.d..range.end * self.d].to_vec();
+            self.with_first(range.end, &mut piece, out)
+        })
+    }
+
     /// Writes the kernels of `rows` (row-major; used as scratch) with all rows of the basis: `n_rows × len`.
     ///
     /// # Errors
     /// When kernels overflow.
     pub fn kernels_into(&self, rows: &mut [f64], out: &mut [f64]) -> Result<()> {
+        self.with_first(self.n, rows, out)
+    }
+
+    /// As [`kernels_into`](Self::kernels_into), with the first `n` rows of the basis alone.
+    fn with_first(&self, n: usize, rows: &mut [f64], out: &mut [f64]) -> Result<()> {
         self.prepare(rows);
         out.fill(0.0);
-        add_product(Left::rows(rows, self.d), &self.panels, out);
+        add_product_of_first(Left::rows(rows, self.d), &self.panels, n, out);
         match self.kernel {
             PairKernel::Linear | PairKernel::Cosine => {}
             PairKernel::Poly { gamma, coef0, degree } if degree.fract() == 0.0 && degree.abs() < 1e6 => {
@@ -150,7 +167,7 @@ impl KernelBasis {
                 tanh_in_place(out);
             }
             PairKernel::Rbf { gamma } => {
-                for (row, out) in rows.chunks_exact(self.d).zip(out.chunks_exact_mut(self.n.max(1))) {
+                for (row, out) in rows.chunks_exact(self.d).zip(out.chunks_exact_mut(n.max(1))) {
                     let own = dot(row, row);
                     for (x, square) in out.iter_mut().zip(&self.squares) {
                         *x = -gamma * (own + square - 2.0 * *x).max(0.0);
@@ -188,5 +205,16 @@ mod tests {
         );
         close(of(PairKernel::Sigmoid { gamma: 1e-4, coef0: 0.0 })[2], (1e-4 * 101.0 * 99.0_f64).tanh());
         close(of(PairKernel::Cosine)[2], 101.0 / (101.0_f64 * 101.0 + 4.0).sqrt());
+    }
+
+    #[test]
+    fn half_of_the_kernels_are_those_of_the_whole_square() {
+        let (d, run) = (3, Run::new());
+        let rows: Vec<f64> = (0..33 * d).map(|i| f64::from((i * i % 17) as u32)).collect();
+        for kernel in [PairKernel::Rbf { gamma: 0.01 }, PairKernel::Cosine] {
+            let basis = KernelBasis::new(kernel, &rows, d);
+            let half = basis.half(&rows, &run).expect("finite");
+            assert_eq!(half.to_square(&run), basis.square(&rows, &run), "{kernel:?}");
+        }
     }
 }

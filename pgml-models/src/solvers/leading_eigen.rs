@@ -5,7 +5,7 @@ use pgml_core::{Result, Run, bail};
 
 use super::kernels::{axpy, dot, norm};
 use super::normal;
-use super::product::{Panels, packed_product, product, product_transposed};
+use super::product::{product, product_transposed};
 use super::symmetric_eigen::{Eigen, symmetric_eigen};
 use super::triangular::{backward_block, forward_block};
 
@@ -24,21 +24,6 @@ pub trait Symmetric {
     /// # Errors
     /// When the run was cancelled.
     fn times(&self, vectors: &[f64], run: &Run) -> Result<Vec<f64>>;
-}
-
-/// A matrix with all its cells, row-major.
-#[derive(Debug, Clone, Copy)]
-pub struct Dense<'a>(pub &'a [f64], pub usize);
-
-impl Symmetric for Dense<'_> {
-    fn n(&self) -> usize {
-        self.1
-    }
-
-    fn times(&self, vectors: &[f64], run: &Run) -> Result<Vec<f64>> {
-        let products = packed_product(self.0, &Panels::pack_transposed(vectors, self.1), self.1, run)?;
-        Ok(transposed(&products, self.1, vectors.len() / self.1))
-    }
 }
 
 /// The inverse of a positive definite matrix, by its factor `L Lᵀ`: its leading eigenvectors are those of the smallest
@@ -229,7 +214,8 @@ impl Space {
 
 #[cfg(test)]
 mod tests {
-    use super::super::product::{Left, add_product, transposed_product};
+    use super::super::product::transposed_product;
+    use super::super::symmetric_half::SymmetricHalf;
     use super::*;
 
     #[test]
@@ -246,11 +232,19 @@ mod tests {
         let mut scaled = vectors.clone();
         scaled.chunks_exact_mut(n).enumerate().for_each(|(i, row)| row.iter_mut().for_each(|x| *x *= value(i)));
         let matrix = transposed_product(&vectors, n, &scaled, n, &run).expect("not cancelled");
-        let found = leading_eigen(&Dense(&matrix, n), k, 1e-12, &run).expect("not cancelled");
+        let half = SymmetricHalf::fill(n, &run, |rows, cells| {
+            let whole = matrix[rows.start * n..].chunks_exact(n);
+            cells
+                .chunks_exact_mut(rows.end)
+                .zip(whole)
+                .for_each(|(cells, row)| cells.copy_from_slice(&row[..rows.end]));
+            Ok(())
+        })
+        .expect("not cancelled");
+        let found = leading_eigen(&half, k, 1e-12, &run).expect("not cancelled");
         for (i, (found_value, vector)) in found.values.iter().zip(found.vectors.chunks_exact(n)).enumerate() {
             assert!((found_value - value(i)).abs() < 1e-10, "{i}: {found_value}");
-            let mut image = vec![0.0; n];
-            add_product(Left::rows(&matrix, n), &Panels::pack_transposed(vector, n), &mut image);
+            let mut image = product_transposed(vector, &matrix, n, &run).expect("not cancelled");
             axpy(-found_value, vector, &mut image);
             assert!(norm(&image) < 1e-10, "{i}");
         }

@@ -60,5 +60,6 @@ pub mod spanning_tree;
 pub mod sparse;
 pub mod svd;
 pub mod symmetric_eigen;
+pub mod symmetric_half;
 pub mod triangular;
 pub mod union_find;

@@ -116,14 +116,19 @@ impl Panels {
 
 /// `C ← C + A B`, `C` row-major. Each element's sum has the same order whatever rows are computed with it.
 pub fn add_product(a: Left<'_>, b: &Panels, c: &mut [f64]) {
-    debug_assert_eq!(c.len(), a.n_rows * b.n, "the result is {} × {}", a.n_rows, b.n);
-    tiles(a, b, c, false);
+    add_product_of_first(a, b, b.n, c);
+}
+
+/// As [`add_product`], with the first `n` columns of `B` alone.
+pub fn add_product_of_first(a: Left<'_>, b: &Panels, n: usize, c: &mut [f64]) {
+    debug_assert_eq!(c.len(), a.n_rows * n, "the result is {} × {n}", a.n_rows);
+    tiles(a, b, n, c, false);
 }
 
 /// `C ← C + A B` on and below the diagonal of the square `C`; what lies above is left undefined.
 pub fn add_lower_product(a: Left<'_>, b: &Panels, c: &mut [f64]) {
     debug_assert_eq!(c.len(), a.n_rows * a.n_rows, "the result is square");
-    tiles(a, b, c, true);
+    tiles(a, b, b.n, c, true);
 }
 
 /// `A B` of row-major matrices, `A` with `inner` columns and `B` with `n`.
@@ -179,31 +184,31 @@ pub fn mirror_lower(c: &mut [f64], n: usize) {
     }
 }
 
-fn tiles(a: Left<'_>, b: &Panels, c: &mut [f64], lower: bool) {
+fn tiles(a: Left<'_>, b: &Panels, n: usize, c: &mut [f64], lower: bool) {
     if a.n_rows == 0 || b.inner == 0 {
         return;
     }
     for first in (0..b.inner).step_by(DEPTH) {
         let terms = first..b.inner.min(first + DEPTH);
-        for column in (0..b.n).step_by(GROUP * WIDTH) {
-            add_group(a, b, &terms, column, c, lower);
+        for column in (0..n).step_by(GROUP * WIDTH) {
+            add_group(a, b, n, &terms, column, c, lower);
         }
     }
 }
 
 for_each_cpu! { up to avx512
-    /// Adds the products of some terms of all rows with the panels of one group, which begins at a column.
-    fn add_group(a: Left<'_>, b: &Panels, terms: &Range<usize>, begin: usize, c: &mut [f64], lower: bool) {
+    /// Adds the products of some terms of all rows with the panels of one group, which begins at a column, of the first `n`.
+    fn add_group(a: Left<'_>, b: &Panels, n: usize, terms: &Range<usize>, begin: usize, c: &mut [f64], lower: bool) {
         let mut strip = [[0.0; HEIGHT]; DEPTH];
         let strip = &mut strip[..terms.len()];
         for row in (if lower { begin } else { 0 }..a.n_rows).step_by(HEIGHT) {
             let rows = HEIGHT.min(a.n_rows - row);
             // One panel is multiplied with rows as they lie, which more would have to gather again and again.
-            let direct = if b.n <= WIDTH { a.four_rows(row, terms) } else { None };
+            let direct = if n <= WIDTH { a.four_rows(row, terms) } else { None };
             if direct.is_none() {
                 a.strip_into(row, rows, terms, strip);
             }
-            let end = if lower { b.n.min(row + HEIGHT) } else { b.n };
+            let end = if lower { n.min(row + HEIGHT) } else { n };
             for column in (begin..end.min(begin + GROUP * WIDTH)).step_by(WIDTH) {
                 let panel = b.cells(column, terms);
                 let sums = match direct {
@@ -213,8 +218,8 @@ for_each_cpu! { up to avx512
                     None => tile(strip.iter().copied(), panel),
                 };
                 for (r, sums) in sums[..rows].iter().enumerate() {
-                    let at = (row + r) * b.n;
-                    let c = &mut c[at + column..at + b.n.min(column + WIDTH)];
+                    let at = (row + r) * n;
+                    let c = &mut c[at + column..at + n.min(column + WIDTH)];
                     match c.first_chunk_mut::<WIDTH>() {
                         Some(c) => (0..WIDTH).for_each(|j| c[j] += sums[j]),
                         None => c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum),

@@ -7,11 +7,11 @@ use super::model::{KernelPcaModel, Support};
 use crate::projection::fix_sign;
 use crate::solvers::blocks::{copy_columns, ranges};
 use crate::solvers::kernel_basis::{KernelBasis, PairKernel};
-use crate::solvers::kernels::sum;
-use crate::solvers::leading_eigen::{Dense, leading_eigen};
+use crate::solvers::leading_eigen::leading_eigen;
 use crate::solvers::product::product;
 use crate::solvers::row_space::RowSpace;
 use crate::solvers::symmetric_eigen::{Eigen, symmetric_eigen};
+use crate::solvers::symmetric_half::SymmetricHalf;
 
 /// Smaller shares of the largest eigenvalue are zeros but for rounding; scikit-learn's bound.
 const NOTHING: f64 = 1e-12;
@@ -80,14 +80,17 @@ pub fn by_kernel(params: &KernelPcaParams, kernel: PairKernel, data: &Dataset, r
         // As scikit-learn refuses to look for all by an iteration.
         _ => wanted == n,
     };
-    let matrices = if dense { 3 } else { 1 };
-    let _memory = run.reserve((8 * matrices * n as u64).saturating_mul(n as u64), "the matrix of kernels")?;
+    let whole = if dense { (24 * n as u64).saturating_mul(n as u64) } else { 0 };
+    let _memory = run.reserve(SymmetricHalf::bytes(n).saturating_add(whole), "the matrix of kernels")?;
     let rows = data.to_rows();
     let basis = KernelBasis::new(kernel, &rows, d);
-    let mut matrix = basis.square(&rows, run)?;
-    let means = centre(&mut matrix, n, run)?;
-    let Eigen { mut values, mut vectors } =
-        if dense { symmetric_eigen(matrix, n, run)? } else { leading_eigen(&Dense(&matrix, n), wanted, 1e-13, run)? };
+    let mut matrix = basis.half(&rows, run)?;
+    let means = matrix.centre(run)?;
+    let Eigen { mut values, mut vectors } = if dense {
+        symmetric_eigen(matrix.to_square(run)?, n, run)?
+    } else {
+        leading_eigen(&matrix, wanted, 1e-13, run)?
+    };
     values.truncate(wanted);
     vectors.truncate(wanted * n);
     clean(&mut values)?;
@@ -96,21 +99,6 @@ pub fn by_kernel(params: &KernelPcaParams, kernel: PairKernel, data: &Dataset, r
     vectors.truncate(k * n);
     vectors.chunks_exact_mut(n).for_each(fix_sign);
     KernelPcaModel::by_kernel(Support { kernel, rows, d, means }, vectors, values)
-}
-
-/// Subtracts the means of rows and columns; returns them.
-fn centre(matrix: &mut [f64], n: usize, run: &Run) -> Result<Vec<f64>> {
-    let mut means = Vec::with_capacity(n);
-    for row in matrix.chunks_exact(n) {
-        run.check()?;
-        means.push(sum(row) / n as f64);
-    }
-    let all = sum(&means) / n as f64;
-    for (row, mean) in matrix.chunks_exact_mut(n).zip(&means) {
-        run.check()?;
-        row.iter_mut().zip(&means).for_each(|(cell, other)| *cell += all - mean - other);
-    }
-    Ok(means)
 }
 
 /// Tiny eigenvalues become 0; negative ones of a size that rounding does not explain are refused.
