@@ -58,7 +58,7 @@ impl Estimator for Kmeans {
         if distinct < k {
             run.warn(&format!("kmeans found {distinct} distinct clusters where n_clusters is {k}: rows repeat"));
         }
-        Ok(Centres::new(points.uncentred(best.centres), data.n_features())?.with_inertia(best.inertia))
+        Ok(Centres::new(points.centring.uncentred(best.centres), data.n_features())?.with_inertia(best.inertia))
     }
 
     fn decode(parts: &Parts) -> Result<Centres> {
@@ -67,7 +67,7 @@ impl Estimator for Kmeans {
 }
 
 fn best_of(points: &Points, start: &Start, tries: usize, params: &KmeansParams, run: &Run) -> Result<Clustering> {
-    let tol = params.tol * points.mean_variance();
+    let tol = params.tol * points.centring.mean_variance();
     let mut best: Option<Clustering> = None;
     for attempt in 0..tries {
         run.progress("training", attempt as u64, tries as u64);

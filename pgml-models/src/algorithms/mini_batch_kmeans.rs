@@ -5,7 +5,7 @@ use pgml_core::{Dataset, Error, ErrorKind, Estimator, Parts, Result, Run, Task, 
 use serde_json::Value;
 
 use crate::centres::Centres;
-use crate::solvers::lloyd::Points;
+use crate::solvers::lloyd::{Points, Pool};
 use crate::solvers::seeding::Start;
 
 hyperparams! {
@@ -60,12 +60,12 @@ impl Estimator for MiniBatchKmeans {
         let start = Start::read(Self::NAME, &params.init, k, data.n_features())?;
         let tries = start.tries(Self::NAME, &params.n_init, 3)?;
         let run = &params.random_state.map_or_else(|| run.clone(), |seed| run.clone().with_seed(seed));
-        let points = Points::new(data, run)?;
+        let pool = Pool::new(data, run)?;
         let mut rng = run.rng(0);
-        let centres = best_start(&points, &start, tries, params, &mut rng, run)?;
-        let centres = Learner::new(&points, centres, params).learn(&mut rng, run)?;
-        let inertia = points.labels(&centres, run)?.1;
-        Ok(Centres::new(points.uncentred(centres), data.n_features())?.with_inertia(inertia))
+        let centres = best_start(&pool, &start, tries, params, &mut rng, run)?;
+        let centres = Learner::new(&pool, centres, params).learn(&mut rng, run)?;
+        let inertia = pool.inertia(&centres, run)?;
+        Ok(Centres::new(pool.centring.uncentred(centres), data.n_features())?.with_inertia(inertia))
     }
 
     fn decode(parts: &Parts) -> Result<Centres> {
@@ -79,26 +79,22 @@ fn batch_size(params: &MiniBatchKmeansParams, n: usize) -> usize {
 
 /// Of the starts that are tried, each among rows of its own, the one that is best for rows drawn once.
 fn best_start(
-    points: &Points,
+    pool: &Pool,
     start: &Start,
     tries: usize,
     params: &MiniBatchKmeansParams,
     rng: &mut Rng,
     run: &Run,
 ) -> Result<Vec<f64>> {
-    let (n, k) = (points.n, params.n_clusters as usize);
+    let (n, k) = (pool.n, params.n_clusters as usize);
     let asked = params.init_size.map_or(3 * batch_size(params, n), |size| size as usize);
     let size = if asked < k { 3 * k } else { asked }.min(n);
-    let sample = |rng: &mut Rng| (0..size).map(|_| rng.u32(0..n as u32)).collect::<Vec<u32>>();
-    let judges = points.pick(&sample(rng), run)?;
+    let sample = |rng: &mut Rng| pool.pick((0..size).map(|_| rng.u32(0..n as u32) as usize), run);
+    let judges = sample(rng)?;
     let mut best: Option<(f64, Vec<f64>)> = None;
     for _ in 0..tries {
-        let centres = if size < n {
-            let rows = sample(rng);
-            start.centres(&points.pick(&rows, run)?, k, rng, run)?
-        } else {
-            start.centres(points, k, rng, run)?
-        };
+        let points = if size < n { sample(rng)? } else { pool.pick(0..n, run)? };
+        let centres = start.centres(&points, k, rng, run)?;
         let inertia = judges.labels(&centres, run)?.1;
         if best.as_ref().is_none_or(|(lowest, _)| inertia < *lowest) {
             best = Some((inertia, centres));
@@ -109,7 +105,7 @@ fn best_start(
 
 /// Centres on their way.
 struct Learner<'a> {
-    points: &'a Points,
+    pool: &'a Pool,
     params: &'a MiniBatchKmeansParams,
     batch: usize,
     centres: Vec<f64>,
@@ -128,21 +124,21 @@ struct Improvement {
 }
 
 impl<'a> Learner<'a> {
-    fn new(points: &'a Points, centres: Vec<f64>, params: &'a MiniBatchKmeansParams) -> Self {
+    fn new(pool: &'a Pool, centres: Vec<f64>, params: &'a MiniBatchKmeansParams) -> Self {
         let counts = vec![0.0; params.n_clusters as usize];
-        let batch = batch_size(params, points.n);
-        Self { points, params, batch, centres, counts, rows_since_reassignment: 0, progress: Improvement::default() }
+        let batch = batch_size(params, pool.n);
+        Self { pool, params, batch, centres, counts, rows_since_reassignment: 0, progress: Improvement::default() }
     }
 
     fn learn(mut self, rng: &mut Rng, run: &Run) -> Result<Vec<f64>> {
-        let steps = self.params.max_iter as usize * self.points.n / self.batch;
-        let shares = Shares::of(&self.points.weight);
-        let tol = self.params.tol * self.points.mean_variance();
+        let steps = self.params.max_iter as usize * self.pool.n / self.batch;
+        let shares = Shares::of(&self.pool.weight);
+        let tol = self.params.tol * self.pool.centring.mean_variance();
         for step in 0..steps {
             run.check()?;
             run.progress("training", step as u64, steps as u64);
-            let rows: Vec<u32> = (0..self.batch).map(|_| shares.draw(rng)).collect();
-            let mut batch = self.points.pick(&rows, run)?;
+            let rows = (0..self.batch).map(|_| shares.draw(rng) as usize);
+            let mut batch = self.pool.pick(rows, run)?;
             batch.weight.fill(1.0);
             let (moved, inertia) = self.step(&batch, rng, run)?;
             // The first batch does not count: its inertia is that of the start.
@@ -155,7 +151,7 @@ impl<'a> Learner<'a> {
 
     /// Moves the centres to the mean of all rows they have seen; returns by how much, squared, and the inertia before.
     fn step(&mut self, batch: &Points, rng: &mut Rng, run: &Run) -> Result<(f64, f64)> {
-        let d = self.points.d;
+        let d = self.pool.d;
         self.rows_since_reassignment += self.batch;
         let reassign = self.counts.contains(&0.0) || self.rows_since_reassignment >= 10 * self.counts.len();
         let (labels, inertia) = batch.labels(&self.centres, run)?;
@@ -190,7 +186,7 @@ impl<'a> Learner<'a> {
         for (taken, k) in few.into_iter().enumerate() {
             let other = rng.usize(taken..rows.len());
             rows.swap(taken, other);
-            let d = self.points.d;
+            let d = self.pool.d;
             self.centres[k * d..(k + 1) * d].copy_from_slice(&batch.row(rows[taken]));
             self.counts[k] = least;
         }
@@ -199,7 +195,7 @@ impl<'a> Learner<'a> {
     /// Takes note of a batch's inertia; true when it has not become lower for long enough.
     fn stops_improving(&mut self, inertia: f64) -> bool {
         let inertia = inertia / self.batch as f64;
-        let share = (2.0 * self.batch as f64 / (self.points.n as f64 + 1.0)).min(1.0);
+        let share = (2.0 * self.batch as f64 / (self.pool.n as f64 + 1.0)).min(1.0);
         let progress = &mut self.progress;
         let smoothed = progress.smoothed.map_or(inertia, |old| old * (1.0 - share) + inertia * share);
         progress.smoothed = Some(smoothed);

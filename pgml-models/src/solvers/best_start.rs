@@ -50,7 +50,7 @@ pub fn best_clustering(
         bail!(InvalidData, "{k} clusters need at least {k} rows, not {}", data.n_rows());
     }
     let points = Points::new(&data, run)?;
-    let tol = 1e-4 * points.mean_variance();
+    let tol = 1e-4 * points.centring.mean_variance();
     let mut best: Option<Clustering> = None;
     for start in 0..n_init {
         run.check()?;
@@ -65,7 +65,7 @@ pub fn best_clustering(
         }
     }
     let Some(best) = best else { bail!(Internal, "k-means made no start") };
-    let centres = points.uncentred(best.centres);
+    let centres = points.centring.uncentred(best.centres);
     let mut labels = Vec::with_capacity(data.n_rows());
     for rows in rows.chunks(1024 * d) {
         run.check()?;

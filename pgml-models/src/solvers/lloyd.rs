@@ -1,15 +1,19 @@
 //! Lloyd's iteration for k-means over blocks of centred rows, with bounds that spare most comparisons.
 
 mod bounds;
+mod centring;
+mod pool;
 mod sums;
 
 use pgml_core::{Dataset, Result, Run};
 
-use super::blocks::{copy_columns, feature_means, ranges};
+use super::blocks::ranges;
 use super::kernels::dot;
 use super::nearest::{PackedCentres, squared_distances};
 use super::parallel;
 use bounds::{Known, Moves};
+pub use centring::Centring;
+pub use pool::Pool;
 use sums::Sums;
 
 /// Rows per block: a block of scores and labels stays in the first-level cache.
@@ -27,12 +31,8 @@ pub struct Points {
     pub d: usize,
     /// One per row; all 1 without weights.
     pub weight: Vec<f64>,
-    means: Vec<f64>,
-    variances: Vec<f64>,
-    /// The square of the length of each row.
-    norms: Vec<f64>,
-    /// The greatest length.
-    longest: f64,
+    /// What was subtracted.
+    pub centring: Centring,
     _memory: pgml_core::run::Reservation,
 }
 
@@ -55,41 +55,14 @@ impl Points {
     pub fn new(data: &Dataset, run: &Run) -> Result<Self> {
         let (n, d) = (data.n_rows(), data.n_features());
         let memory = run.reserve(8 * (n * (d + 6)) as u64, "the matrix of features")?;
-        let means = feature_means(data, None, run)?;
+        let mut centring = Centring::of(data, run)?;
         let mut columns = vec![0.0; n * d];
-        let mut variances = vec![0.0; d];
         for rows in ranges(n, BLOCK) {
             run.check()?;
-            let len = rows.len();
-            let block = &mut columns[rows.start * d..rows.end * d];
-            copy_columns(data, &rows, block);
-            for (j, column) in block.chunks_exact_mut(len).enumerate() {
-                column.iter_mut().for_each(|x| *x -= means[j]);
-                variances[j] += dot(column, column) / n as f64;
-            }
+            centring.centre(data, &rows, &mut columns[rows.start * d..rows.end * d]);
         }
         let weight = data.weight().map_or_else(|| vec![1.0; n], <[f64]>::to_vec);
-        let norms = squared_lengths(&columns, n, d);
-        let longest = norms.iter().fold(0.0_f64, |a, b| a.max(*b)).sqrt();
-        Ok(Self { columns, n, d, weight, means, variances, norms, longest, _memory: memory })
-    }
-
-    /// The mean over features of their variances.
-    #[must_use]
-    pub fn mean_variance(&self) -> f64 {
-        self.variances.iter().sum::<f64>() / self.d as f64
-    }
-
-    /// Centres with the means subtracted.
-    #[must_use]
-    pub fn centred(&self, centres: &[f64]) -> Vec<f64> {
-        centres.iter().zip(self.means.iter().cycle()).map(|(c, m)| c - m).collect()
-    }
-
-    /// Centres with the means added back.
-    #[must_use]
-    pub fn uncentred(&self, centres: Vec<f64>) -> Vec<f64> {
-        centres.iter().zip(self.means.iter().cycle()).map(|(c, m)| c + m).collect()
+        Ok(Self { columns, n, d, weight, centring, _memory: memory })
     }
 
     fn n_pieces(&self) -> usize {
@@ -112,29 +85,6 @@ impl Points {
         let first = i / BLOCK * BLOCK;
         let len = BLOCK.min(self.n - first);
         (0..self.d).map(|j| self.columns[first * self.d + j * len + i - first]).collect()
-    }
-
-    /// The rows of these numbers, in that order, centred as they are here.
-    ///
-    /// # Errors
-    /// When memory does not suffice.
-    pub fn pick(&self, rows: &[u32], run: &Run) -> Result<Self> {
-        let (n, d) = (rows.len(), self.d);
-        let memory = run.reserve(8 * (n * (d + 3)) as u64, "a batch of rows")?;
-        let mut columns = vec![0.0; n * d];
-        for block in ranges(n, BLOCK) {
-            let to = &mut columns[block.start * d..block.end * d];
-            for (at, row) in rows[block.clone()].iter().enumerate() {
-                let first = *row as usize / BLOCK * BLOCK;
-                let (len, begin) = (BLOCK.min(self.n - first), first * d + *row as usize - first);
-                let from = self.columns[begin..].iter().step_by(len);
-                to.iter_mut().skip(at).step_by(block.len()).zip(from).for_each(|(to, x)| *to = *x);
-            }
-        }
-        let weight = rows.iter().map(|row| self.weight[*row as usize]).collect();
-        let (means, variances) = (self.means.clone(), self.variances.clone());
-        let norms = rows.iter().map(|row| self.norms[*row as usize]).collect();
-        Ok(Self { columns, n, d, weight, means, variances, norms, longest: self.longest, _memory: memory })
     }
 
     /// Adds to `totals`, rows of `d` numbers, each row over the number that its label has in `counts`.
@@ -196,12 +146,13 @@ impl Points {
     /// # Errors
     /// When the run was cancelled.
     pub fn lloyd(&self, mut centres: Vec<f64>, tol: f64, max_iter: usize, run: &Run) -> Result<Clustering> {
+        let lengths = Lengths::of(self);
         let mut known: Vec<Known> = (0..self.n_pieces()).map(|_| Known::default()).collect();
         let mut sums = Sums::new(centres.len() / self.d, self.d);
         let mut moves = Moves::none(sums.weights.len());
         let (mut settled, mut relocated) = (false, false);
         for _ in 0..max_iter {
-            let changed = self.reassign(&centres, &moves, &mut known, &mut sums, run)?;
+            let changed = self.reassign(&centres, &lengths, &moves, &mut known, &mut sums, run)?;
             let mut moved_to = sums.clone();
             relocated = self.relocate_empty(&centres, &known, &mut moved_to);
             let before = centres.clone();
@@ -220,7 +171,7 @@ impl Points {
         }
         if !settled {
             // Labels belong to the final centres.
-            self.reassign(&centres, &moves, &mut known, &mut sums, run)?;
+            self.reassign(&centres, &lengths, &moves, &mut known, &mut sums, run)?;
         }
         let labels = labels_of(&known);
         let mut sizes = vec![0; centres.len() / self.d];
@@ -234,6 +185,7 @@ impl Points {
     fn reassign(
         &self,
         centres: &[f64],
+        lengths: &Lengths,
         moves: &Moves,
         known: &mut [Known],
         sums: &mut Sums,
@@ -242,10 +194,10 @@ impl Points {
         let packed = PackedCentres::new(centres, self.d);
         let longest = centres.chunks_exact(self.d).map(|c| dot(c, c)).fold(0.0_f64, f64::max).sqrt();
         // Distances of rows near a centre come from scores that cancel: half the digits are right.
-        let slack = 2.0 * (f64::EPSILON * self.d as f64).sqrt() * (self.longest + longest);
+        let slack = 2.0 * (f64::EPSILON * self.d as f64).sqrt() * (lengths.longest + longest);
         let changes = parallel::map_mut(known, run, |piece, known| {
             let mut changes = Sums::new(sums.weights.len(), self.d);
-            let changed = known.update(self, piece, &packed, moves, slack, &mut changes, run)?;
+            let changed = known.update(self, &lengths.squares, piece, &packed, moves, slack, &mut changes, run)?;
             Ok((changes, changed))
         })?;
         for (changes, _) in &changes {
@@ -329,16 +281,26 @@ impl Points {
     }
 }
 
-fn squared_lengths(columns: &[f64], n: usize, d: usize) -> Vec<f64> {
-    let mut norms = vec![0.0; n];
-    for rows in ranges(n, BLOCK) {
-        let block = &columns[rows.start * d..rows.end * d];
-        let norms = &mut norms[rows.clone()];
-        for column in block.chunks_exact(rows.len()) {
-            norms.iter_mut().zip(column).for_each(|(norm, x)| *norm += x * x);
+/// How long the rows are.
+struct Lengths {
+    squares: Vec<f64>,
+    longest: f64,
+}
+
+impl Lengths {
+    fn of(points: &Points) -> Self {
+        let (n, d) = (points.n, points.d);
+        let mut squares = vec![0.0; n];
+        for rows in ranges(n, BLOCK) {
+            let block = &points.columns[rows.start * d..rows.end * d];
+            let squares = &mut squares[rows.clone()];
+            for column in block.chunks_exact(rows.len()) {
+                squares.iter_mut().zip(column).for_each(|(square, x)| *square += x * x);
+            }
         }
+        let longest = squares.iter().fold(0.0_f64, |a, b| a.max(*b)).sqrt();
+        Self { squares, longest }
     }
-    norms
 }
 
 fn labels_of(known: &[Known]) -> Vec<u32> {

@@ -74,7 +74,7 @@ impl Start {
         match self {
             Self::PlusPlus => plus_plus(points, k, rng, run),
             Self::Random => random_rows(points, k, rng, run),
-            Self::Given(centres) => Ok(points.centred(centres)),
+            Self::Given(centres) => Ok(points.centring.centred(centres)),
         }
     }
 }

@@ -140,14 +140,14 @@ fn shares(
             let centres = seeding::plus_plus(&points, k, &mut rng, run)?;
             if method == "k-means++" {
                 // The centres are rows: each finds its own.
-                let centres = points.uncentred(centres);
+                let centres = points.centring.uncentred(centres);
                 for (c, centre) in centres.chunks_exact(d).enumerate() {
                     run.check()?;
                     shares[nearest(centre, problem.rows).0 * k + c] = 1.0;
                 }
             } else {
-                let found = points.lloyd(centres, 1e-4 * points.mean_variance(), 300, run)?;
-                let centres = points.uncentred(found.centres);
+                let found = points.lloyd(centres, 1e-4 * points.centring.mean_variance(), 300, run)?;
+                let centres = points.centring.uncentred(found.centres);
                 for (row, shares) in problem.rows.chunks_exact(d).zip(shares.chunks_exact_mut(k)) {
                     shares[nearest(row, &centres).0] = 1.0;
                 }

@@ -63,6 +63,7 @@ impl Known {
     pub(super) fn update(
         &mut self,
         points: &Points,
+        squares: &[f64],
         piece: usize,
         packed: &PackedCentres,
         moves: &Moves,
@@ -99,11 +100,11 @@ impl Known {
                 }
             }
             scratch.compare(packed, columns, len);
-            let (norms, weight) = (&points.norms[rows.clone()], &points.weight[rows.clone()]);
+            let (squares, weight) = (&squares[rows.clone()], &points.weight[rows.clone()]);
             for (at, i) in scratch.doubtful.iter().enumerate() {
                 let (to, from) = (scratch.own[at] as u32, self.labels[begin + i]);
-                self.upper[begin + i] = (norms[*i] + scratch.lowest[at]).max(0.0).sqrt();
-                self.lower[begin + i] = (norms[*i] + scratch.second[at]).max(0.0).sqrt();
+                self.upper[begin + i] = (squares[*i] + scratch.lowest[at]).max(0.0).sqrt();
+                self.lower[begin + i] = (squares[*i] + scratch.second[at]).max(0.0).sqrt();
                 self.labels[begin + i] = to;
                 if !is_first && to != from {
                     changed += 1;
