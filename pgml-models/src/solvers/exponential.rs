@@ -36,7 +36,7 @@ fn exp_one(x: f64) -> f64 {
     if x < LOWEST { 0.0 } else { mantissa * power }
 }
 
-for_each_cpu! {
+for_each_cpu! { up to avx512
     /// `xᵢ ← exp(xᵢ)` to about one unit in the last place; 0 below −708, the value at 709 beyond, NaN stays NaN.
     pub fn exp_in_place(values: &mut [f64]) {
         for x in values {
@@ -45,7 +45,7 @@ for_each_cpu! {
     }
 }
 
-for_each_cpu! {
+for_each_cpu! { up to avx512
     /// `xᵢ ← tanh(xᵢ)` to about 10⁻¹⁶.
     pub fn tanh_in_place(values: &mut [f64]) {
         for x in values {

@@ -38,14 +38,14 @@ macro_rules! fold {
     };
 }
 
-for_each_cpu! {
+for_each_cpu! { up to avx512
     /// Squared distances between `row` and the rows of `packets`.
     pub fn squares(packets: &[f64], row: &[f64], out: &mut [f64]) {
         fold!(packets, row, out, |sum, x, q| sum + (x - q) * (x - q));
     }
 }
 
-for_each_cpu! {
+for_each_cpu! { up to avx512
     /// Sums of absolute differences.
     pub fn sizes(packets: &[f64], row: &[f64], out: &mut [f64]) {
         fold!(packets, row, out, |sum, x, q| sum + (x - q).abs());
@@ -59,7 +59,7 @@ for_each_cpu! {
     }
 }
 
-for_each_cpu! {
+for_each_cpu! { up to avx512
     /// Scalar products.
     pub fn products(packets: &[f64], row: &[f64], out: &mut [f64]) {
         fold!(packets, row, out, |sum, x, q| sum + x * q);
