@@ -2,6 +2,7 @@
 
 use pgml_core::{Result, Run};
 
+use super::active_rows::{ActiveRows, move_to_front};
 use super::kernels::for_each_cpu;
 use super::padded_rows::{PaddedRows, dot};
 
@@ -43,9 +44,9 @@ pub fn descend(
     let (n, k) = (problem.class.len(), problem.k);
     let _memory = run.reserve(8 * (n * (k + 2)) as u64, "the coefficients of rows")?;
     let lengths: Vec<f64> = (0..n).map(|i| dot(problem.rows.row(i), problem.rows.row(i))).collect();
-    let everyone: Vec<u32> =
-        (0..n as u32).filter(|i| lengths[*i as usize] > 0.0 && problem.c[*i as usize] > 0.0).collect();
-    let mut active = everyone.clone();
+    let counts = |i: &u32| lengths[*i as usize] > 0.0 && problem.c[*i as usize] > 0.0;
+    let piece = (1 << 16) / (k * problem.rows.width()) + 1;
+    let mut rows = ActiveRows::new((0..n as u32).filter(counts).collect(), piece);
     let mut state = State {
         w: vec![0.0; k * problem.rows.width()],
         alpha: vec![0.0; n * k],
@@ -54,26 +55,17 @@ pub fn descend(
         sorted: vec![0.0; k],
         violation: 0.0,
     };
-    let piece = (1 << 16) / (k * problem.rows.width()) + 1;
     // Rows that seem settled are set aside, and looked at again each time that the others are halfway better.
     let mut stage = (10.0 * tol).max(1.0);
     for iteration in 0..max_iter {
         run.progress("training", iteration as u64, max_iter as u64);
-        rng.shuffle(&mut active);
-        let whole = active.len() == everyone.len();
         state.violation = 0.0;
-        let mut kept = 0;
-        for start in (0..active.len()).step_by(piece) {
-            run.check()?;
-            let end = (start + piece).min(active.len());
-            kept = pass(problem, &mut state, &mut active, (start, end), kept);
-        }
-        active.truncate(kept);
+        let whole = rows.pass(rng, run, |piece| pass(problem, &mut state, piece))?;
         if state.violation <= stage {
             if whole && state.violation <= tol {
                 return Ok((state.w, true));
             }
-            active.clone_from(&everyone);
+            rows.take_all();
             stage = (0.5 * stage).max(tol);
         }
     }
@@ -81,19 +73,9 @@ pub fn descend(
 }
 
 for_each_cpu! {
-    /// A step for each of `active[range]`; those that stay are moved to `kept` and following, whose end is returned.
-    fn pass(
-        problem: &CrammerSinger<'_>, state: &mut State, active: &mut [u32], range: (usize, usize), kept: usize,
-    ) -> usize {
-        let mut kept = kept;
-        for at in range.0..range.1 {
-            let i = active[at];
-            if step(problem, state, i as usize) {
-                active[kept] = i;
-                kept += 1;
-            }
-        }
-        kept
+    /// A step for each of `rows`; those that stay are moved to the front.
+    fn pass(problem: &CrammerSinger<'_>, state: &mut State, rows: &mut [u32]) -> usize {
+        move_to_front(rows, |i| step(problem, state, i))
     }
 }
 

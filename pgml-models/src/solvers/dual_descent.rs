@@ -2,6 +2,7 @@
 
 use pgml_core::{Result, Run};
 
+use super::active_rows::{ActiveRows, move_to_front};
 use super::kernels::for_each_cpu;
 use super::padded_rows::{PaddedRows, dot};
 
@@ -66,25 +67,15 @@ pub fn descend(
     };
     // A row of zeros, or one without weight, moves nothing.
     let counts = |i: &u32| lengths[*i as usize] > 0.0 && dual.low[*i as usize] < dual.high[*i as usize];
-    let everyone: Vec<u32> = (0..n as u32).filter(counts).collect();
-    let mut active = everyone.clone();
+    let mut rows = ActiveRows::new((0..n as u32).filter(counts).collect(), (1 << 17) / dual.rows.width() + 1);
     let mut first = None;
-    let piece = (1 << 17) / dual.rows.width() + 1;
     let (mut passes, mut visits) = (0, 0);
-    while passes < max_iter || visits < max_iter.saturating_mul(everyone.len()) / 10 {
+    while passes < max_iter || visits < max_iter.saturating_mul(rows.of_all()) / 10 {
         run.progress("training", passes.min(max_iter) as u64, max_iter as u64);
-        rng.shuffle(&mut active);
         // Even a pass over no row is one.
-        (passes, visits) = (passes + 1, visits + active.len().max(1));
+        (passes, visits) = (passes + 1, visits + rows.len().max(1));
         (state.largest, state.total) = (0.0, 0.0);
-        let whole = active.len() == everyone.len();
-        let mut kept = 0;
-        for start in (0..active.len()).step_by(piece) {
-            run.check()?;
-            let end = (start + piece).min(active.len());
-            kept = pass(dual, &mut state, &mut active, (start, end), kept);
-        }
-        active.truncate(kept);
+        let whole = rows.pass(rng, run, |piece| pass(dual, &mut state, piece))?;
         let met = match stop {
             Stop::Largest(tol) => state.largest <= tol,
             Stop::Share(tol) => state.total <= tol * *first.get_or_insert(state.total),
@@ -94,7 +85,7 @@ pub fn descend(
                 return Ok((state.w, true));
             }
             // What was set aside is looked at once more.
-            active.clone_from(&everyone);
+            rows.take_all();
             state.threshold = f64::INFINITY;
         } else {
             state.threshold = if state.largest > 0.0 { state.largest } else { f64::INFINITY };
@@ -104,17 +95,9 @@ pub fn descend(
 }
 
 for_each_cpu! {
-    /// A step for each of `active[range]`; those that stay are moved to `kept` and following, whose end is returned.
-    fn pass(dual: &Dual<'_>, state: &mut State<'_>, active: &mut [u32], range: (usize, usize), kept: usize) -> usize {
-        let mut kept = kept;
-        for at in range.0..range.1 {
-            let i = active[at];
-            if step(dual, state, i as usize) {
-                active[kept] = i;
-                kept += 1;
-            }
-        }
-        kept
+    /// A step for each of `rows`; those that stay are moved to the front.
+    fn pass(dual: &Dual<'_>, state: &mut State<'_>, rows: &mut [u32]) -> usize {
+        move_to_front(rows, |i| step(dual, state, i))
     }
 }
 

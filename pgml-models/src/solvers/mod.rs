@@ -1,6 +1,7 @@
 //! Numerical methods that several algorithms share. All poll [`Run`](pgml_core::Run) and give the same bytes on every
 //! CPU: kernels differ in width by CPU, never in the order of their sums.
 
+pub mod active_rows;
 pub mod balanced;
 pub mod best_start;
 pub mod blocks;
