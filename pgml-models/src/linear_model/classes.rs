@@ -36,6 +36,24 @@ impl Classes {
         indices.iter().map(|c| position[*c as usize]).collect()
     }
 
+    /// The position of `class` among the seen ones.
+    ///
+    /// # Errors
+    /// [`NotSupported`](pgml_core::ErrorKind::NotSupported) when no training row had it.
+    pub fn position(&self, class: usize) -> Result<usize> {
+        match self.seen.iter().position(|seen| *seen as usize == class) {
+            Some(position) => Ok(position),
+            None => bail!(NotSupported, "no training row had class {class}, so nothing speaks for it"),
+        }
+    }
+
+    /// Writes what two classes share: `second` for the second, the rest for the first, 0 for all that were not seen.
+    pub fn share(&self, second: f64, out: &mut [f64]) {
+        out.fill(0.0);
+        out[self.seen[0] as usize] = 1.0 - second;
+        out[self.seen[1] as usize] = second;
+    }
+
     /// Adds the stored form to `parts`.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ pub mod search;
 mod shap;
 pub mod sort;
 mod stored;
+mod sums;
 #[cfg(test)]
 mod tests;
 pub mod tree;

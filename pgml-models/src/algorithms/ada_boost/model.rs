@@ -4,11 +4,9 @@ use pgml_core::estimator::expect_shape;
 use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result, Run, bail};
 
 use crate::linear_model::Classes;
+use crate::solvers::discriminants::softmax;
 use crate::trees::FlatForest;
 use crate::trees::averaged::largest;
-
-/// Rows whose trees' answers are held at a time.
-const ROWS_AT_A_TIME: usize = 256;
 
 /// A trained AdaBoost: a vote for classification, a weighted median for regression.
 #[derive(Debug)]
@@ -57,23 +55,9 @@ impl AdaBoostModel {
         Ok(self)
     }
 
-    /// Calls `each` with the outputs of the forest for every row, and what is to be written for it.
-    fn for_rows(
-        &self,
-        rows: MatrixRef<'_>,
-        out: &mut [f64],
-        per_row: usize,
-        mut each: impl FnMut(&mut [f64], &mut [f64]),
-    ) {
-        let n_outputs = self.forest.n_outputs();
-        let mut sums = vec![0.0; ROWS_AT_A_TIME.min(rows.n_rows()) * n_outputs];
-        let blocks = rows.as_slice().chunks(ROWS_AT_A_TIME * self.n_features());
-        for (rows, out) in blocks.zip(out.chunks_mut(ROWS_AT_A_TIME * per_row)) {
-            let sums = &mut sums[..out.len() / per_row * n_outputs];
-            sums.fill(0.0);
-            self.forest.add_leaves(rows, sums);
-            sums.chunks_exact_mut(n_outputs).zip(out.chunks_exact_mut(per_row)).for_each(|(sums, out)| each(sums, out));
-        }
+    /// The sums before the first tree.
+    fn nothing(&self) -> Vec<f64> {
+        vec![0.0; self.forest.n_outputs()]
     }
 }
 
@@ -102,12 +86,14 @@ impl Model for AdaBoostModel {
     fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         expect_shape(&rows, self.n_features(), out, 1)?;
         match &self.classes {
-            Some(classes) => {
-                self.for_rows(rows, out, 1, |votes, class| class[0] = f64::from(classes.seen[largest(votes)]))
-            }
+            Some(classes) => self.forest.each_sum(rows, &self.nothing(), out, |votes, class| {
+                class[0] = f64::from(classes.seen[largest(votes)]);
+            }),
             None => {
                 let mut order = Vec::with_capacity(self.votes.len());
-                self.for_rows(rows, out, 1, |values, y| y[0] = weighted_median(values, &self.votes, &mut order));
+                self.forest.each_sum(rows, &self.nothing(), out, |values, y| {
+                    y[0] = weighted_median(values, &self.votes, &mut order);
+                });
             }
         }
         Ok(())
@@ -149,10 +135,7 @@ impl Explain for AdaBoostModel {
         contributions: &mut [f64],
         run: &Run,
     ) -> Result<f64> {
-        let seen = self.classes.as_ref().map_or(&[][..], |classes| &classes.seen);
-        let Some(position) = seen.iter().position(|class| *class as usize == output) else {
-            bail!(NotSupported, "no training row had class {output}, so nothing speaks for it");
-        };
+        let position = self.classes.as_ref().map_or(Ok(0), |classes| classes.position(output))?;
         let all: f64 = self.votes.iter().sum();
         let base = self.forest.explain(row, position, contributions, run)?;
         contributions.iter_mut().for_each(|x| *x /= all);
@@ -175,12 +158,8 @@ impl Classifier for AdaBoostModel {
         let all: f64 = self.votes.iter().sum();
         // Two classes have one decision, half of the difference of their votes, on either side of 0.
         let scale = 1.0 / (all * (classes.seen.len() as f64 - 1.0));
-        self.for_rows(rows, out, classes.n_classes, |votes, probabilities| {
-            let most = votes[largest(votes)];
-            votes.iter_mut().for_each(|vote| *vote = ((*vote - most) * scale).exp());
-            let sum: f64 = votes.iter().sum();
-            probabilities.fill(0.0);
-            classes.seen.iter().zip(votes).for_each(|(class, p)| probabilities[*class as usize] = *p / sum);
+        self.forest.each_sum(rows, &self.nothing(), out, |votes, probabilities| {
+            softmax(&classes.seen, |k| votes[k] * scale, probabilities);
         });
         Ok(())
     }

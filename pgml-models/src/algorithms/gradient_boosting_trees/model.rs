@@ -6,11 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::logistic;
 use crate::linear_model::Classes;
+use crate::solvers::discriminants::softmax;
 use crate::trees::FlatForest;
 use crate::trees::averaged::largest;
-
-/// Rows whose scores are held at a time.
-const ROWS_AT_A_TIME: usize = 256;
 
 /// How scores become predictions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,25 +63,6 @@ impl GradientBoostingModel {
         Self::new(FlatForest::decode(parts)?, parts.array::<f64>("init")?.to_vec(), link, classes)
     }
 
-    /// Calls `each` with the scores of every row, and what is to be written for it.
-    fn for_rows(
-        &self,
-        rows: MatrixRef<'_>,
-        out: &mut [f64],
-        per_row: usize,
-        mut each: impl FnMut(&mut [f64], &mut [f64]),
-    ) {
-        let n_scores = self.init.len();
-        let mut scores = vec![0.0; ROWS_AT_A_TIME.min(rows.n_rows()) * n_scores];
-        let blocks = rows.as_slice().chunks(ROWS_AT_A_TIME * self.n_features());
-        for (rows, out) in blocks.zip(out.chunks_mut(ROWS_AT_A_TIME * per_row)) {
-            let scores = &mut scores[..out.len() / per_row * n_scores];
-            scores.chunks_exact_mut(n_scores).for_each(|scores| scores.copy_from_slice(&self.init));
-            self.forest.add_leaves(rows, scores);
-            scores.chunks_exact_mut(n_scores).zip(out.chunks_exact_mut(per_row)).for_each(|(s, out)| each(s, out));
-        }
-    }
-
     /// The probability of the second of two classes.
     fn second(&self, score: f64) -> f64 {
         logistic(if self.link == Link::HalfLogOdds { 2.0 * score } else { score })
@@ -102,7 +81,7 @@ impl Model for GradientBoostingModel {
                 out.fill(self.init[0]);
                 self.forest.add_leaves(rows.as_slice(), out);
             }
-            Some(classes) => self.for_rows(rows, out, 1, |scores, class| {
+            Some(classes) => self.forest.each_sum(rows, &self.init, out, |scores, class| {
                 let position = if let [score] = scores { usize::from(*score >= 0.0) } else { largest(scores) };
                 class[0] = f64::from(classes.seen[position]);
             }),
@@ -148,10 +127,7 @@ impl Explain for GradientBoostingModel {
         contributions: &mut [f64],
         run: &Run,
     ) -> Result<f64> {
-        let seen = self.classes.as_ref().map_or(&[0][..], |classes| &classes.seen);
-        let Some(position) = seen.iter().position(|class| *class as usize == output) else {
-            bail!(NotSupported, "no training row had class {output}, so nothing speaks for it");
-        };
+        let position = self.classes.as_ref().map_or(Ok(0), |classes| classes.position(output))?;
         // Two classes share the score of the second.
         let (score, factor) = match self.link {
             Link::Identity | Link::Softmax => (position, 1.0),
@@ -176,18 +152,9 @@ impl Classifier for GradientBoostingModel {
     fn predict_proba_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         let Some(classes) = &self.classes else { bail!(NotSupported, "a regression has no class probabilities") };
         expect_shape(&rows, self.n_features(), out, classes.n_classes)?;
-        self.for_rows(rows, out, classes.n_classes, |scores, probabilities| {
-            probabilities.fill(0.0);
-            if let [score] = scores {
-                let second = self.second(*score);
-                probabilities[classes.seen[0] as usize] = 1.0 - second;
-                probabilities[classes.seen[1] as usize] = second;
-                return;
-            }
-            let most = scores[largest(scores)];
-            scores.iter_mut().for_each(|score| *score = (*score - most).exp());
-            let sum: f64 = scores.iter().sum();
-            classes.seen.iter().zip(scores).for_each(|(class, p)| probabilities[*class as usize] = *p / sum);
+        self.forest.each_sum(rows, &self.init, out, |scores, probabilities| match scores {
+            [score] => classes.share(self.second(*score), probabilities),
+            scores => softmax(&classes.seen, |k| scores[k], probabilities),
         });
         Ok(())
     }

@@ -5,10 +5,9 @@ use pgml_core::{Classifier, Explain, MatrixRef, Model, Parts, Result, Run, bail}
 
 use super::loss::Link;
 use crate::linear_model::Classes;
+use crate::solvers::discriminants::softmax;
 use crate::trees::FlatForest;
-
-/// Rows whose scores are held at a time.
-const ROWS_AT_A_TIME: usize = 256;
+use crate::trees::averaged::largest;
 
 /// Trees whose leaves add up to raw scores.
 #[derive(Debug, Clone)]
@@ -64,18 +63,6 @@ impl HistGradientBoostingModel {
         }
         Ok(Self { forest, baseline, link, classes })
     }
-
-    /// Calls `take` with the raw scores of some rows after another, `rows × scores`, and the first row's number.
-    fn each_chunk(&self, rows: MatrixRef<'_>, mut take: impl FnMut(usize, &mut [f64])) {
-        let (n_features, n_scores) = (self.forest.n_features(), self.baseline.len());
-        let mut scores = vec![0.0; ROWS_AT_A_TIME.min(rows.n_rows()) * n_scores];
-        for (chunk, values) in rows.as_slice().chunks(ROWS_AT_A_TIME * n_features).enumerate() {
-            let scores = &mut scores[..values.len() / n_features * n_scores];
-            scores.chunks_exact_mut(n_scores).for_each(|row| row.copy_from_slice(&self.baseline));
-            self.forest.add_leaves(values, scores);
-            take(chunk * ROWS_AT_A_TIME, scores);
-        }
-    }
 }
 
 /// The class that a row's raw scores stand for.
@@ -83,13 +70,7 @@ fn class_of(classes: &Classes, scores: &[f64]) -> u32 {
     if let ([first, second], [score]) = (&classes.seen[..], scores) {
         return if *score > 0.0 { *second } else { *first };
     }
-    let mut best = 0;
-    for (k, score) in scores.iter().enumerate() {
-        if *score > scores[best] {
-            best = k;
-        }
-    }
-    classes.seen[best]
+    classes.seen[largest(scores)]
 }
 
 impl Model for HistGradientBoostingModel {
@@ -99,18 +80,12 @@ impl Model for HistGradientBoostingModel {
 
     fn predict_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         expect_shape(&rows, self.n_features(), out, 1)?;
-        self.each_chunk(rows, |first, scores| {
-            let out = &mut out[first..];
-            match &self.classes {
-                None => out.iter_mut().zip(scores.chunks_exact_mut(1)).for_each(|(out, score)| {
-                    self.link.apply(score);
-                    *out = score[0];
-                }),
-                Some(classes) => {
-                    let scores = scores.chunks_exact(self.baseline.len());
-                    out.iter_mut().zip(scores).for_each(|(out, scores)| *out = f64::from(class_of(classes, scores)));
-                }
+        self.forest.each_sum(rows, &self.baseline, out, |scores, out| match &self.classes {
+            None => {
+                self.link.apply(scores);
+                out[0] = scores[0];
             }
+            Some(classes) => out[0] = f64::from(class_of(classes, scores)),
         });
         Ok(())
     }
@@ -150,18 +125,12 @@ impl Classifier for HistGradientBoostingModel {
     fn predict_proba_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         let Some(classes) = &self.classes else { bail!(NotSupported, "this model has no class probabilities") };
         expect_shape(&rows, self.n_features(), out, classes.n_classes)?;
-        out.fill(0.0);
-        self.each_chunk(rows, |first, scores| {
-            let out = out[first * classes.n_classes..].chunks_exact_mut(classes.n_classes);
-            for (out, scores) in out.zip(scores.chunks_exact_mut(self.baseline.len())) {
-                self.link.apply(scores);
-                match (&classes.seen[..], &*scores) {
-                    ([first, second], [p]) => {
-                        out[*first as usize] = 1.0 - p;
-                        out[*second as usize] = *p;
-                    }
-                    (seen, scores) => seen.iter().zip(scores).for_each(|(class, p)| out[*class as usize] = *p),
-                }
+        self.forest.each_sum(rows, &self.baseline, out, |scores, out| {
+            if let [score] = scores {
+                self.link.apply(std::slice::from_mut(score));
+                classes.share(*score, out);
+            } else {
+                softmax(&classes.seen, |k| scores[k], out);
             }
         });
         Ok(())
@@ -186,18 +155,11 @@ impl Explain for HistGradientBoostingModel {
         contributions: &mut [f64],
         run: &Run,
     ) -> Result<f64> {
-        let (score, sign) = match &self.classes {
-            None => (0, 1.0),
-            Some(classes) => match classes.seen.iter().position(|class| *class as usize == output) {
-                // Two classes share the score of the second.
-                Some(position) if self.link == Link::Logit => (0, if position == 0 { -1.0 } else { 1.0 }),
-                Some(position) => (position, 1.0),
-                // Nothing speaks for a class that no training row had.
-                None => {
-                    contributions.fill(0.0);
-                    return Ok(0.0);
-                }
-            },
+        let position = self.classes.as_ref().map_or(Ok(0), |classes| classes.position(output))?;
+        let (score, sign) = match self.link {
+            // Two classes share the score of the second.
+            Link::Logit => (0, if position == 0 { -1.0 } else { 1.0 }),
+            _ => (position, 1.0),
         };
         let base = self.forest.explain(row, score, contributions, run)?;
         contributions.iter_mut().for_each(|x| *x *= sign);
