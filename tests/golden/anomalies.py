@@ -29,14 +29,26 @@ def strangers(n, d, scale):
     return {"inline": np.round(x * scale, 6).tolist()}
 
 
+def with_gaps(data):
+    """The same rows, a seventh of their values missing, half of those in one feature."""
+    x = np.array(data["inline"])
+    rng = np.random.default_rng(7)
+    x[rng.random(len(x)) < x.shape[1] / 14, 1] = np.nan
+    x[rng.random(x.shape) < 1 / 14] = np.nan
+    return {"inline": [[None if np.isnan(value) else value for value in row] for row in x.tolist()]}
+
+
 def case(algorithm, data, params, expected):
-    name = f"{algorithm} {data.get('builtin', 'inline')} {params}"
+    gaps = ", missing values" if None in sum(data.get("inline", []), []) else ""
+    weights = ", weighted" if "weight_cycle" in data else ""
+    name = f"{algorithm} {data.get('builtin', 'inline')} {params}{gaps}{weights}"
     return {"name": name, "algorithm": algorithm, "task": "anomaly_detection", "params": params, "data": data, "expected": expected}
 
 
 WINE, CANCER, IRIS = (unit({"builtin": name}) for name in ("wine", "breast_cancer", "iris"))
 SMALL, ROWS = strangers(200, 4, 1.0), strangers(700, 3, [1e-3, 1.0, 1e3])
 LINE = strangers(150, 1, 1.0)
+GAPS = with_gaps(SMALL)
 cases = []
 for data in (WINE, CANCER, SMALL):
     for params in ({}, {"n_neighbors": 5, "contamination": 0.1}, {"metric": "manhattan"}, {"novelty": True}, {"novelty": True, "contamination": 0.2, "n_neighbors": 35}):
@@ -54,12 +66,13 @@ def auc(x, y, scores):
 truth = {"breast_cancer": lambda n: load({"builtin": "breast_cancer"})[1][:, 0], "inline": lambda n: (np.arange(n) % 20 == 0).astype(float)}
 for algorithm, cls, specs in [
     ("elliptic_envelope", EllipticEnvelope, [(data, params) for data in (WINE, IRIS, SMALL) for params in ({}, {"support_fraction": 0.8, "contamination": 0.05})] + [(SMALL, {"assume_centered": True}), (ROWS, {}), (LINE, {}), (LINE, {"support_fraction": 0.8, "contamination": 0.05}), (LINE, {"support_fraction": 1.0, "assume_centered": True})]),
-    ("isolation_forest", IsolationForest, [(CANCER, {}), (SMALL, {"contamination": 0.1, "max_samples": 0.5, "n_estimators": 40}), (ROWS, {"bootstrap": True, "max_samples": 64, "n_estimators": 50}), (SMALL, {"max_features": 2, "n_estimators": 30})]),
+    ("isolation_forest", IsolationForest, [(CANCER, {}), (SMALL, {"contamination": 0.1, "max_samples": 0.5, "n_estimators": 40}), (ROWS, {"bootstrap": True, "max_samples": 64, "n_estimators": 50}), (SMALL, {"max_features": 2, "n_estimators": 30}), (GAPS, {}), (GAPS, {"contamination": 0.1, "max_samples": 100, "bootstrap": True}), (SMALL | {"weight_cycle": 5}, {"n_estimators": 50, "max_samples": 150}), (SMALL | {"weight_cycle": 5}, {"bootstrap": True, "max_samples": 150}), (CANCER | {"weight_cycle": 3}, {})]),
 ]:
     for data, params in specs:
-        x, _, _ = load(data)
+        x, _, weight = load(data)
         at = sample(len(x))
-        scores = np.array([-cls(**params, random_state=seed).fit(x).decision_function(x) for seed in range(10)])
+        weights = {} if weight is None else {"sample_weight": weight}
+        scores = np.array([-cls(**params, random_state=seed).fit(x, **weights).decision_function(x) for seed in range(10)])
         if np.allclose(scores, scores[0], rtol=1e-9, atol=1e-9):
             expected = {"scores": scores[0][at].tolist()}
         else:

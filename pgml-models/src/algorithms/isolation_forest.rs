@@ -3,7 +3,6 @@
 mod grow;
 
 use pgml_core::estimator::expect_shape;
-use pgml_core::finite::require_finite;
 use pgml_core::{
     AnomalyDetector, Dataset, Estimator, Explain, MatrixRef, Model, Parts, Result, Run, Task, bail, hyperparams,
 };
@@ -54,10 +53,6 @@ impl Estimator for IsolationForest {
     type Model = IsolationForestModel;
 
     fn fit(params: &IsolationForestParams, data: &Dataset, _: Task, run: &Run) -> Result<IsolationForestModel> {
-        data.require_finite()?;
-        if data.weight().is_some() {
-            bail!(NotSupported, "isolation_forest knows no weights of rows");
-        }
         let contamination = Contamination::read(&params.contamination)?;
         let run = &params.random_state.map_or_else(|| run.clone(), |seed| run.clone().with_seed(seed));
         let n_samples = n_samples(&params.max_samples, data.n_rows())?;
@@ -206,7 +201,6 @@ impl Explain for IsolationForestModel {
 impl AnomalyDetector for IsolationForestModel {
     fn anomaly_score_into(&self, rows: MatrixRef<'_>, out: &mut [f64]) -> Result<()> {
         expect_shape(&rows, self.n_features(), out, 1)?;
-        require_finite(&rows)?;
         self.strangeness(rows.as_slice(), out);
         out.iter_mut().for_each(|score| *score -= self.threshold);
         Ok(())

@@ -83,7 +83,9 @@ pub fn distinct(n_rows: usize, n_draws: usize, weight: Option<&[f64]>, rng: &mut
             let clock = |row: u32| (-(1.0 - rng.f64()).ln() / weight[row as usize], row);
             let mut clocks: Vec<(f64, u32)> =
                 (0..n_rows as u32).filter(|row| weight[*row as usize] > 0.0).map(clock).collect();
-            clocks.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+            if n_draws < clocks.len() {
+                clocks.select_nth_unstable_by(n_draws, |a, b| a.0.total_cmp(&b.0));
+            }
             clocks.into_iter().take(n_draws).map(|(_, row)| row).collect()
         }
     };

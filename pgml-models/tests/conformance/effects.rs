@@ -120,8 +120,6 @@ fn together() -> Vec<(&'static str, &'static str, Value, Value)> {
             json!(5),
         ),
         ("gaussian_process", "random_state", json!({"kernel": "rbf(0.00002)", "n_restarts_optimizer": 1}), json!(5)),
-        ("isolation_forest", "contamination", json!({}), json!(0.2)),
-        ("isolation_forest", "max_samples", json!({}), json!(20)),
         ("kernel_ridge", "coef0", json!({"kernel": "poly"}), json!(0.5)),
         ("kernel_ridge", "degree", json!({"kernel": "poly"}), json!(2)),
         ("kernel_ridge", "gamma", json!({"kernel": "rbf"}), json!(0.7)),
