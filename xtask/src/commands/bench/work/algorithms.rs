@@ -16,7 +16,7 @@ use crate::{places, process};
 
 /// Slow fits are made less often.
 const RUNS: usize = 3;
-/// A fit of an original that takes longer is measured once.
+/// What takes longer on either side is measured once.
 const LONG: f64 = 5.0;
 
 /// What is measured of one algorithm.
@@ -106,12 +106,15 @@ impl Case {
             let (a, b) = alternate(runs, || time(ours, &name(what)), || time(other, &name(what)))?;
             Ok((median(&a), median(&b)))
         };
-        let first = pair("fit", 1)?;
-        let fit = if first.0.max(first.1) > LONG { first } else { pair("fit", RUNS)? };
+        let mut once_or_more = |what: &str| -> Result<(f64, f64)> {
+            let first = pair(what, 1)?;
+            if first.0.max(first.1) > LONG { Ok(first) } else { pair(what, RUNS) }
+        };
+        let fit = once_or_more("fit")?;
         if !self.predicts {
             return Ok(Times { fit, one: (f64::NAN, f64::NAN), many: (f64::NAN, f64::NAN) });
         }
-        Ok(Times { fit, one: pair("one", RUNS)?, many: pair("many", 1)? })
+        Ok(Times { fit, one: once_or_more("one")?, many: once_or_more("many")? })
     }
 
     fn line(&self, times: &Times) -> Line {
