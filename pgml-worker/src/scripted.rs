@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use pgml_core::frames::Settings;
 use pgml_core::text::{
-    EmbedArgs, Embedder, Event, Finish, GenerateArgs, Generated, GenerationBatch, ModelSpec, Prepared, Prompt,
+    Answer, EmbedArgs, Embedder, Event, Finish, GenerateArgs, Generated, GenerationBatch, ModelSpec, Prepared, Prompt,
     Question, RankArgs, Reranker, TextGenerator, TextPipeline, TextTask, Tokens,
 };
 use pgml_core::{Result, Run, bail};
@@ -155,10 +155,18 @@ impl Reranker for Script {
 
 impl TextPipeline for Script {
     fn ask(&self, input: &str, _: &Map<String, Value>) -> Result<Question> {
-        // Two sequences, so that an answer is made of several.
+        // Two sequences, so that an answer is made of several: at once, or one after the other.
+        if self.has("turns") {
+            let (first, second) = (self.read(input), self.read("x"));
+            let then = move |first: Vec<Vec<f32>>| {
+                let answer = move |outputs: Vec<Vec<f32>>| Ok(json!({"label": first[0][0], "score": outputs[0][0]}));
+                Ok(Answer::Depends(Question::new(vec![second], answer)))
+            };
+            return Ok(Question { sequences: vec![first], then: Box::new(then) });
+        }
         let sequences = vec![self.read(input), self.read("x")];
         let answer = |outputs: Vec<Vec<f32>>| Ok(json!({"label": outputs[0][0], "score": outputs[1][0]}));
-        Ok(Question { sequences, answer: Box::new(answer) })
+        Ok(Question::new(sequences, answer))
     }
 
     fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {

@@ -159,17 +159,20 @@ fn a_task_that_is_not_named_follows_from_the_model() {
 fn tasks_that_read_answer_each_input_in_its_place() {
     let mut caller = start().caller_of();
     let texts: Vec<String> = (0..300).map(|i| "y".repeat(i * 7 % 40 + 1)).collect();
-    let mut asked = request(&caller, "plain", &json!({}), 300, false);
-    if let Request::Transform { task, .. } = &mut asked {
-        *task = Some("text-classification".into());
+    // The second asks its model twice, knowing what it said.
+    for model in ["plain", "turns"] {
+        let mut asked = request(&caller, model, &json!({}), 300, false);
+        if let Request::Transform { task, .. } = &mut asked {
+            *task = Some("text-classification".into());
+        }
+        caller.send(&asked);
+        caller.send(&Request::Texts(texts.clone()));
+        let answer: Value = serde_json::from_str(&pieces(&mut caller).expect("works").concat()).expect("JSON");
+        for (answer, text) in answer.as_array().expect("an array").iter().zip(&texts) {
+            assert_eq!(*answer, json!({"label": text.len() as f32, "score": 1.0}));
+        }
+        assert_eq!(answer.as_array().map(Vec::len), Some(300));
     }
-    caller.send(&asked);
-    caller.send(&Request::Texts(texts.clone()));
-    let answer: Value = serde_json::from_str(&pieces(&mut caller).expect("works").concat()).expect("JSON");
-    for (answer, text) in answer.as_array().expect("an array").iter().zip(&texts) {
-        assert_eq!(*answer, json!({"label": text.len() as f32, "score": 1.0}));
-    }
-    assert_eq!(answer.as_array().map(Vec::len), Some(300));
 }
 
 #[test]

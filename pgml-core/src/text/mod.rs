@@ -30,7 +30,7 @@ pub use features::{Comparison, FeatureArgs, SimilarityArgs};
 pub use filling::FillArgs;
 pub use generate::GenerateArgs;
 pub use generator::{Event, Finish, Generated, GenerationBatch, Prepared, Prompt, TextGenerator, generate};
-pub use pipeline::{Question, TextPipeline};
+pub use pipeline::{Answer, Question, TextPipeline};
 pub use purpose::Purpose;
 pub use rank::{RankArgs, Ranked, Reranker, rank_order};
 pub use spec::ModelSpec;
@@ -58,6 +58,8 @@ pub struct TableToken {
     pub column: u32,
     /// Its row, from 1; 0 in the header.
     pub row: u32,
+    /// Whether its cell answered the question before, as 1 or 0.
+    pub answered: u32,
     /// The rank of its cell's number or date among those of the column, the lowest 1; 0 without one.
     pub rank: u32,
     /// The same with the highest 1.

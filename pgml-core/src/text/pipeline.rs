@@ -9,8 +9,23 @@ use crate::{Result, Run};
 pub struct Question {
     /// The sequences to read.
     pub sequences: Vec<Tokens>,
-    /// Makes the answer of what the model computed, one list of numbers per sequence, in their order.
-    pub answer: Box<dyn FnOnce(Vec<Vec<f32>>) -> Result<Value> + Send>,
+    /// Goes on with what the model computed, one list of numbers per sequence, in their order.
+    pub then: Box<dyn FnOnce(Vec<Vec<f32>>) -> Result<Answer> + Send>,
+}
+
+/// What comes of a question.
+pub enum Answer {
+    /// The answer.
+    Known(Value),
+    /// What must be asked first, knowing what was computed.
+    Depends(Question),
+}
+
+impl Question {
+    /// A question that `answer` answers by what the model computed of `sequences`.
+    pub fn new(sequences: Vec<Tokens>, answer: impl FnOnce(Vec<Vec<f32>>) -> Result<Value> + Send + 'static) -> Self {
+        Self { sequences, then: Box::new(|outputs| answer(outputs).map(Answer::Known)) }
+    }
 }
 
 /// A model for one task.
@@ -33,9 +48,14 @@ pub trait TextPipeline: Send + Sync {
     /// Those of the other methods.
     fn answer(&self, inputs: &[&str], args: &Map<String, Value>, run: &Run) -> Result<Vec<Value>> {
         let answer = |input: &&str| {
-            let question = self.ask(input, args)?;
-            let sequences: Vec<&Tokens> = question.sequences.iter().collect();
-            (question.answer)(self.compute(&sequences, run)?)
+            let mut question = self.ask(input, args)?;
+            loop {
+                let sequences: Vec<&Tokens> = question.sequences.iter().collect();
+                match (question.then)(self.compute(&sequences, run)?)? {
+                    Answer::Known(answer) => return Ok(answer),
+                    Answer::Depends(next) => question = next,
+                }
+            }
         };
         inputs.iter().map(answer).collect()
     }

@@ -10,7 +10,7 @@ use crate::{Error, ErrorKind, Result, hyperparams};
 hyperparams! {
     /// What a caller of `table-question-answering` may ask for: the names of transformers.
     pub struct TableArgs called "argument" {
-        /// Whether a question may mean the answer to the one before. Known: false.
+        /// Whether a question may mean the answer to the one before: then they are asked one after the other.
         sequential: bool = false;
         /// Accepted for compatibility: tables are not padded.
         padding: Value = Value::Null, no_effect: true;

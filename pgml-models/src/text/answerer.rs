@@ -45,15 +45,17 @@ impl Answerer {
         if stride > max_tokens {
             bail!(InvalidParameter, "doc_stride is {stride}, which is more than max_seq_len, {max_tokens}");
         }
-        self.reader.pair_windows(&asked.question, &asked.context, Cut { max_tokens, stride })
+        self.reader.question_windows(&asked.question, &asked.context, Cut { max_tokens, stride })
     }
 
     fn context_tokens(&self, window: &Encoding) -> Vec<ContextToken> {
-        let sequences = window.get_sequence_ids();
+        let (sequences, context_first) = (window.get_sequence_ids(), self.reader.has_context_first());
+        let context = usize::from(!context_first);
         let token = |i: usize| ContextToken {
-            allowed: sequences[i] == Some(1) || Some(window.get_ids()[i]) == self.cls,
+            // Where the context comes first, transformers takes what is in the question for an answer too.
+            allowed: context_first || sequences[i] == Some(1) || Some(window.get_ids()[i]) == self.cls,
             place: window.get_offsets()[i],
-            word: window.token_to_word(i).and_then(|(_, word)| window.word_to_chars(word, 1)),
+            word: window.token_to_word(i).and_then(|(_, word)| window.word_to_chars(word, context)),
         };
         (0..window.len()).map(token).collect()
     }
@@ -67,7 +69,7 @@ impl TextPipeline for Answerer {
         let tokens: Vec<Vec<ContextToken>> = windows.iter().map(|window| self.context_tokens(window)).collect();
         let sequences = windows.iter().map(|window| self.reader.tokens(window)).collect();
         let answer = move |outputs: Vec<Vec<f32>>| args.answer(&asked.context, &tokens, &outputs);
-        Ok(Question { sequences, answer: Box::new(answer) })
+        Ok(Question::new(sequences, answer))
     }
 
     fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {

@@ -99,7 +99,7 @@ impl TextPipeline for Classifier {
             [outputs] if outputs.len() == labels.len() => args.answer(&labels, outputs, function),
             _ => Err(Error::new(ErrorKind::Internal, "a classifier gave other than a number per label")),
         };
-        Ok(Question { sequences: vec![self.classifier.text(input)?], answer: Box::new(answer) })
+        Ok(Question::new(vec![self.classifier.text(input)?], answer))
     }
 
     fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {
@@ -115,7 +115,7 @@ impl TextPipeline for ZeroShotClassifier {
         let sequences =
             hypotheses.iter().map(|hypothesis| self.classifier.pair(&input, hypothesis)).collect::<Result<_>>()?;
         let answer = move |outputs: Vec<Vec<f32>>| Ok(args.answer(&input, &labels, &outputs, of_outputs));
-        Ok(Question { sequences, answer: Box::new(answer) })
+        Ok(Question::new(sequences, answer))
     }
 
     fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {

@@ -54,7 +54,7 @@ impl TextPipeline for FeatureExtractor {
             // A batch of one text, as transformers gives it.
             Ok(json!([features.chunks(width).collect::<Vec<_>>()]))
         };
-        Ok(Question { sequences: vec![tokens], answer: Box::new(answer) })
+        Ok(Question::new(vec![tokens], answer))
     }
 
     fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {
@@ -70,7 +70,7 @@ impl TextPipeline for Similarity {
             std::iter::once(&compared.source).chain(&compared.sentences).map(String::as_str).collect();
         let sequences = self.0.tokenize(&texts, &EmbedArgs { prompt, prompt_name, ..EmbedArgs::default() })?;
         let answer = |vectors: Vec<Vec<f32>>| Ok(Comparison::cosines(&vectors).into());
-        Ok(Question { sequences, answer: Box::new(answer) })
+        Ok(Question::new(sequences, answer))
     }
 
     fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {

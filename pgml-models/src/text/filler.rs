@@ -106,7 +106,7 @@ impl TextPipeline for Filler {
             let mut answers = places.iter().enumerate().map(words).collect::<Result<Vec<Value>>>()?;
             Ok(if answers.len() == 1 { answers.remove(0) } else { answers.into() })
         };
-        Ok(Question { sequences: vec![tokens], answer: Box::new(answer) })
+        Ok(Question::new(vec![tokens], answer))
     }
 
     fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {

@@ -56,16 +56,25 @@ impl Reader {
         self.finished(text, None).map(listed)
     }
 
-    /// The tokens of a text with each window of a second one.
-    pub(super) fn pair_windows(&self, first: &str, second: &str, cut: Cut) -> Result<Vec<Encoding>> {
-        let first = self.plain(first)?;
+    /// The tokens of a question with each window of its context, which stands behind it, or before it where padding would stand
+    /// before both: as in transformers.
+    pub(super) fn question_windows(&self, question: &str, context: &str, cut: Cut) -> Result<Vec<Encoding>> {
+        let (mut question, mut context) = (self.plain(question)?, self.plain(context)?);
         let (taken, advice) =
-            (first.len() + self.n_special(true), "ask in fewer words, or change doc_stride or max_seq_len");
-        let mut second = self.plain(second)?;
+            (question.len() + self.n_special(true), "ask in fewer words, or change doc_stride or max_seq_len");
         // Not every post-processor says it of the windows after the first.
+        let second = if self.config.pads_left() { &mut question } else { &mut context };
         second.set_type_ids(vec![1; second.len()]);
-        let second = self.cut(second, taken, cut, advice)?;
-        self.finished(first, Some(second)).map(listed)
+        let context = self.cut(context, taken, cut, advice)?;
+        match self.config.pads_left() {
+            true => self.finished(context, Some(question)).map(listed),
+            false => self.finished(question, Some(context)).map(listed),
+        }
+    }
+
+    /// Whether contexts stand before their questions.
+    pub(super) fn has_context_first(&self) -> bool {
+        self.config.pads_left()
     }
 
     /// Cuts a text that does not fit beside `taken` tokens. Each window must have room for more than what it shares with the

@@ -1,10 +1,10 @@
 //! `table-question-answering`: which cells of a table answer a question, and what is to be done with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use pgml_core::text::{Question, TableArgs, TableQuestion, TableToken, TextPipeline, Tokens};
-use pgml_core::{Hyperparams, Result, Run, bail};
+use pgml_core::text::{Answer, Question, TableArgs, TableQuestion, TableToken, TextPipeline, Tokens};
+use pgml_core::{Hyperparams, Result, Run};
 use serde_json::{Map, Value, json};
 
 use super::headed::{Aim, Headed};
@@ -94,7 +94,6 @@ impl Choice {
             let (column, _) = shared(cell);
             column != 0 && column == best && cell.row > 0 && means.get(&shared(cell)).is_some_and(|sum| sum.0 > 0.0)
         };
-        let place = |cell: &TableToken| (cell.row as usize - 1, cell.column as usize - 1);
         let mut chosen: Vec<(usize, usize)> = cells.iter().filter(answers).map(place).collect();
         chosen.sort_unstable();
         chosen.dedup();
@@ -112,29 +111,74 @@ impl TextPipeline for TableAnswerer {
     fn ask(&self, input: &str, args: &Map<String, Value>) -> Result<Question> {
         let args = TableArgs::from_json("transform", args)?;
         let asked = TableQuestion::read(input)?;
-        if args.sequential && asked.queries.len() > 1 {
-            bail!(
-                NotSupported,
-                "questions that mean the answers to those before are not supported; ask them one by one"
-            );
-        }
         let table = self.reader.table(&asked)?;
-        let sequences: Vec<Tokens> =
+        let mut sequences: VecDeque<Tokens> =
             asked.queries.iter().map(|query| self.reader.question(query, &table)).collect::<Result<_>>()?;
-        let cells: Vec<Vec<TableToken>> = sequences.iter().map(|tokens| tokens.cells.clone()).collect();
-        let choice = Arc::clone(&self.choice);
-        let answer = move |outputs: Vec<Vec<f32>>| {
-            let one = |(cells, outputs): (&Vec<TableToken>, &Vec<f32>)| {
-                let (of_tokens, aggregation) = outputs.split_at((2 * cells.len()).min(outputs.len()));
-                asked.answer(&choice.cells(cells, of_tokens), choice.aggregator(aggregation))
-            };
-            let mut answers: Vec<Value> = cells.iter().zip(&outputs).map(one).collect();
-            Ok(if answers.len() == 1 { answers.remove(0) } else { answers.into() })
-        };
-        Ok(Question { sequences, answer: Box::new(answer) })
+        let conversation = Conversation { asked, choice: Arc::clone(&self.choice), answers: Vec::new() };
+        if args.sequential
+            && let Some(first) = sequences.pop_front()
+        {
+            return Ok(conversation.go_on(first, sequences, &[]));
+        }
+        Ok(conversation.at_once(sequences.into()))
     }
 
     fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {
         self.model.outputs(batch, run)
     }
+}
+
+/// Questions about one table, and the answers so far.
+struct Conversation {
+    asked: TableQuestion,
+    choice: Arc<Choice>,
+    answers: Vec<Value>,
+}
+
+impl Conversation {
+    /// Asks all questions, none of which knows the answer to another.
+    fn at_once(mut self, sequences: Vec<Tokens>) -> Question {
+        let cells: Vec<Vec<TableToken>> = sequences.iter().map(|tokens| tokens.cells.clone()).collect();
+        Question::new(sequences, move |outputs| {
+            for (cells, outputs) in cells.iter().zip(&outputs) {
+                self.hear(cells, outputs);
+            }
+            Ok(self.end())
+        })
+    }
+
+    /// Asks a question that knows which cells answered the `earlier` one, and then those that are `left`, as in Herzig et al.
+    /// (2020).
+    fn go_on(mut self, mut tokens: Tokens, mut left: VecDeque<Tokens>, earlier: &[(usize, usize)]) -> Question {
+        for cell in tokens.cells.iter_mut().filter(|cell| cell.row > 0 && cell.column > 0) {
+            cell.answered = u32::from(earlier.contains(&place(cell)));
+        }
+        let cells = tokens.cells.clone();
+        let then = move |outputs: Vec<Vec<f32>>| {
+            let chosen = self.hear(&cells, outputs.first().map(Vec::as_slice).unwrap_or_default());
+            Ok(match left.pop_front() {
+                Some(next) => Answer::Depends(self.go_on(next, left, &chosen)),
+                None => Answer::Known(self.end()),
+            })
+        };
+        Question { sequences: vec![tokens], then: Box::new(then) }
+    }
+
+    /// Notes the answer to a question, and says which cells are in it.
+    fn hear(&mut self, cells: &[TableToken], outputs: &[f32]) -> Vec<(usize, usize)> {
+        let (of_tokens, aggregation) = outputs.split_at((2 * cells.len()).min(outputs.len()));
+        let chosen = self.choice.cells(cells, of_tokens);
+        self.answers.push(self.asked.answer(&chosen, self.choice.aggregator(aggregation)));
+        chosen
+    }
+
+    /// The answer to one question, or the list of several.
+    fn end(mut self) -> Value {
+        if self.answers.len() == 1 { self.answers.remove(0) } else { self.answers.into() }
+    }
+}
+
+/// The row and the column of a cell, from 0.
+fn place(cell: &TableToken) -> (usize, usize) {
+    (cell.row as usize - 1, cell.column as usize - 1)
 }

@@ -84,7 +84,7 @@ impl TextPipeline for Tagger {
         let sequences = windows.iter().map(|window| self.reader.tokens(window)).collect();
         let (labels, reader) = (Arc::clone(&self.labels), Arc::clone(&self.reader));
         let answer = move |outputs: Vec<Vec<f32>>| args.answer(&labels, &tokens, &outputs, &|words| reader.join(words));
-        Ok(Question { sequences, answer: Box::new(answer) })
+        Ok(Question::new(sequences, answer))
     }
 
     fn compute(&self, batch: &[&Tokens], run: &Run) -> Result<Vec<Vec<f32>>> {

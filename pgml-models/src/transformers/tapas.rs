@@ -128,12 +128,10 @@ impl TextEncoder for Tapas {
         let cells = batch.cells().unwrap_or(&none);
         let positions = self.positions(batch, cells);
         let of = |part: fn(&TableToken) -> u32| cells.iter().map(part).collect::<Vec<u32>>();
-        // No question is told the answer to an earlier one.
-        let earlier = vec![0; batch.n_tokens()];
-        let [columns, rows] = [of(|cell| cell.column), of(|cell| cell.row)];
+        let [columns, rows, answered] = [of(|cell| cell.column), of(|cell| cell.row), of(|cell| cell.answered)];
         let [ranks, ranks_from_end] = [of(|cell| cell.rank), of(|cell| cell.rank_from_end)];
         let relations = of(|cell| cell.relation);
-        let types = [batch.type_ids(), &columns, &rows, &earlier, &ranks, &ranks_from_end, &relations];
+        let types = [batch.type_ids(), &columns, &rows, &answered, &ranks, &ranks_from_end, &relations];
         let mut tables = vec![(&self.word_embeddings, batch.ids()), (&self.position_embeddings, &positions[..])];
         tables.extend(self.token_type_embeddings.iter().zip(types));
         let embedded = self.layer_norm.forward(embedding::sum(&tables, batch)?);
