@@ -6,7 +6,8 @@ every token behind some beginnings, what greedy and beam search make of them, an
 `translator` is a T5 that knows some sentences in two languages by heart, so that what it writes can be read.
 
 Versions: torch 2.15.0, transformers 4.48.3 (the last that PostgresML used; later ones have no such pipelines), sentencepiece
-0.2.2. Run: python seq2seq.py [name ...]
+0.2.2; of those in LATER, transformers 5.23.0, and the answers are put together as its pipelines of old did it.
+Run: python seq2seq.py [name ...]
 """
 
 import io
@@ -20,6 +21,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 from transformers.convert_slow_tokenizer import convert_slow_tokenizer
+from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
 
 FOLDER = pathlib.Path(__file__).parent / "seq2seq"
 TEXTS = ["The river is wide.", "a", "Every morning the ferry crosses the river and comes back before noon"]
@@ -41,11 +43,11 @@ T5 = dict(
 )
 
 
-def pieces(**ids):
+def pieces(sentences=[text for pair in PAIRS for text in pair] + TEXTS, **ids):
     """A SentencePiece model of the sentences: its file's bytes."""
     made = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([text for pair in PAIRS for text in pair] + TEXTS), model_writer=made, vocab_size=200,
+        sentence_iterator=iter(sentences), model_writer=made, vocab_size=200,
         hard_vocab_limit=False, normalization_rule_name="identity", minloglevel=2, **ids,
     )
     return made.getvalue()
@@ -103,6 +105,45 @@ def marian_words(folder):
         str(folder / "source.spm"), str(folder / "target.spm"), str(folder / "vocab.json"), source_lang="en", target_lang="de",
         model_max_length=64,
     )
+
+
+def apart_words(folder):
+    """As `marian_words`, with a vocabulary for each language."""
+    for side, (name, vocab) in enumerate([("source.spm", "vocab.json"), ("target.spm", "target_vocab.json")]):
+        made = pieces([pair[side] for pair in PAIRS] + TEXTS * (side == 0), bos_id=-1, eos_id=0, unk_id=1, pad_id=-1)
+        known = sentencepiece.SentencePieceProcessor(model_proto=made)
+        names = ["</s>", "<unk>", "<pad>"] + sorted(known.id_to_piece(i) for i in range(2, known.vocab_size()))[::-1]
+        (folder / name).write_bytes(made)
+        (folder / vocab).write_text(json.dumps({name: i for i, name in enumerate(names)}, ensure_ascii=False, indent=1))
+    files = [str(folder / name) for name in ("source.spm", "target.spm", "vocab.json", "target_vocab.json")]
+    return transformers.MarianTokenizer(
+        *files, source_lang="en", target_lang="de", model_max_length=64, separate_vocabs=True,
+    )
+
+
+def later_t5_words(folder):
+    """That of `t5`, which is there already."""
+    for name in ["spiece.model", "tokenizer.json", "tokenizer_config.json"]:
+        (folder / name).write_bytes((FOLDER / "t5" / name).read_bytes())
+    return transformers.AutoTokenizer.from_pretrained(folder)
+
+
+def m2m_words(folder):
+    """As on the hub: byte pairs, and a vocabulary of its own order."""
+    made = pieces(bos_id=0, pad_id=1, eos_id=2, unk_id=3, model_type="bpe")
+    known = sentencepiece.SentencePieceProcessor(model_proto=made)
+    names = [known.id_to_piece(i) for i in range(4, known.vocab_size())]
+    names = ["<s>", "<pad>", "</s>", "<unk>"] + names[::2] + names[1::2]
+    (folder / "sentencepiece.bpe.model").write_bytes(made)
+    (folder / "vocab.json").write_text(json.dumps({name: i for i, name in enumerate(names)}, ensure_ascii=False, indent=1))
+    return transformers.M2M100Tokenizer(
+        str(folder / "vocab.json"), str(folder / "sentencepiece.bpe.model"), model_max_length=64, src_lang="de",
+        additional_special_tokens=[f"__{code}__" for code in FAIRSEQ_LANGUAGE_CODES["m2m100"]],
+    )
+
+
+def bytes_words(folder):
+    return transformers.ByT5Tokenizer(model_max_length=512)
 
 
 BART = dict(
@@ -202,6 +243,39 @@ MODELS = {
         [("translation_en_to_de", {}), ("summarization", {})],
     ),
 }
+# With as many layers in the encoder as in the decoder: transformers 5 has no memory for more.
+LATER = {
+    "umt5": (
+        later_t5_words,
+        lambda words: transformers.UMT5ForConditionalGeneration(transformers.UMT5Config(**{**T5, "num_decoder_layers": 2, "vocab_size": len(words)})),
+        [("text2text-generation", {"num_beams": 2, "max_new_tokens": 8})],
+    ),
+    "byt5": (bytes_words, t5(feed_forward_proj="gated-gelu", num_decoder_layers=2), []),
+    "marian_apart": (
+        apart_words,
+        lambda words: transformers.MarianMTModel(
+            transformers.MarianConfig(
+                **{**BART, "decoder_layers": 2}, vocab_size=len(words.encoder), decoder_vocab_size=len(words.target_encoder), scale_embedding=True,
+                activation_function="swish", share_encoder_decoder_embeddings=False, max_length=16,
+                decoder_start_token_id=2, pad_token_id=2,
+            )
+        ),
+        [("translation", {"num_beams": 1, "max_new_tokens": 12}), ("text2text-generation", {"num_beams": 3, "max_new_tokens": 9})],
+    ),
+    "m2m_100": (
+        m2m_words,
+        lambda words: transformers.M2M100ForConditionalGeneration(
+            transformers.M2M100Config(**{**BART, "decoder_layers": 2}, vocab_size=len(words.encoder) + 108, activation_function="relu")
+        ),
+        [
+            ("translation", {"src_lang": "en", "tgt_lang": "de", "max_new_tokens": 9}),
+            ("translation", {"src_lang": "zh", "tgt_lang": "fr", "num_beams": 3, "max_new_tokens": 9}),
+            ("text2text-generation", {"max_new_tokens": 7}),
+        ],
+    ),
+}
+if transformers.__version__.startswith("5"):
+    MODELS = LATER
 
 
 def checkpoint(name):
@@ -221,7 +295,7 @@ def checkpoint(name):
             scale = 0.1 if "norm" in key or key.endswith("bias") else loud
             if name != "translator" and "embed_positions" not in key:
                 parameter.add_(torch.randn_like(parameter) * scale)
-            if name == "marian" and "embed_positions" in key:
+            if name.startswith("marian") and "embed_positions" in key:
                 continue
             parameter.copy_(parameter.to(torch.bfloat16).float())
         if hasattr(model, "final_logits_bias"):
@@ -237,7 +311,7 @@ def checkpoint(name):
         if tied or "embed_tokens" in key:
             tensors.pop(key, None)
             tensors.pop("model." + key, None)
-    if name == "marian":
+    if name.startswith("marian"):
         # It stores none; Pegasus does.
         tensors = {key: value for key, value in tensors.items() if "embed_positions" not in key}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
@@ -269,7 +343,8 @@ def rounded(tensor):
 
 def golden(folder, words, asked):
     # What is on disk is what is judged.
-    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+    exact = dict(dtype=torch.float32) if MODELS is LATER else {}
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, **exact).eval()
     words = transformers.AutoTokenizer.from_pretrained(folder)
     start, cases = model.config.decoder_start_token_id, []
     for text in TEXTS:
@@ -296,10 +371,25 @@ def golden(folder, words, asked):
         )
     pipelines = []
     for task, args in asked:
-        pipe = transformers.pipeline(task, model=str(folder), device="cpu")
-        pipelines.append(dict(task=task, args=args, inputs=TEXTS, answer=pipe(TEXTS, **args)))
+        if MODELS is LATER:
+            answer = [later(model, words, task, text, **args) for text in TEXTS]
+        else:
+            answer = transformers.pipeline(task, model=str(folder), device="cpu")(TEXTS, **args)
+        pipelines.append(dict(task=task, args=args, inputs=TEXTS, answer=answer))
     versions = dict(torch=torch.__version__, transformers=transformers.__version__, sentencepiece=sentencepiece.__version__)
     return dict(versions=versions, cases=cases, pipelines=pipelines)
+
+
+def later(model, words, task, text, src_lang=None, tgt_lang=None, **args):
+    """What a pipeline of transformers 4 would answer."""
+    if tgt_lang:
+        words.src_lang = src_lang
+        args["forced_bos_token_id"] = words.get_lang_id(tgt_lang)
+    made = model.generate(**words(text, return_tensors="pt"), **args)[0]
+    if src_lang:
+        words.src_lang = words.init_kwargs.get("src_lang") or "en"
+    key = {"translation": "translation_text", "summarization": "summary_text", "text2text-generation": "generated_text"}[task]
+    return {key: words.decode(made, skip_special_tokens=True)}
 
 
 if __name__ == "__main__":

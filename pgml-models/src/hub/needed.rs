@@ -22,13 +22,25 @@ const NAMED: &[&str] = &[
     "model.safetensors.index.json",
 ];
 
-/// What texts are read by where there is no `tokenizer.json`: SentencePiece models, and Marian's vocabulary.
-const PIECES: &[&str] = &["spiece.model", "source.spm", "vocab.json"];
+/// What texts are read by where there is no `tokenizer.json`: SentencePiece models, lists of words, and the vocabulary of models
+/// whose numbers are not those of their pieces.
+const PIECES: &[&str] = &[
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "source.spm",
+    "target.spm",
+    "vocab.json",
+    "target_vocab.json",
+    "vocab.txt",
+];
+
+/// Of these, one is there where texts can be read.
+const READERS: &[&str] = &["tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "source.spm", "vocab.txt"];
 
 /// Whether there is among these files by what texts are read.
 #[must_use]
 pub fn has_tokenizer<'a>(mut files: impl Iterator<Item = &'a str>) -> bool {
-    files.any(|path| ["tokenizer.json", "spiece.model", "source.spm"].iter().any(|end| path.ends_with(end)))
+    files.any(|path| READERS.iter().any(|end| path.ends_with(end)))
 }
 
 /// Those of `files` that a model needs, whose `modules.json` names the folders `modules`.
@@ -113,7 +125,7 @@ pub fn check(name: &str, needed: &[&str], all: &[&str]) -> Result<()> {
     if !has_tokenizer(needed.iter().copied()) {
         return refuse(
             format!("\"{name}\" has no tokenizer.json"),
-            "in Python, AutoTokenizer.from_pretrained(…).save_pretrained(…) makes it from vocab.txt, merges.txt or a \
+            "in Python, AutoTokenizer.from_pretrained(…).save_pretrained(…) makes it from merges.txt or a \
              SentencePiece model; put the result into a folder of pgml.model_path",
         );
     }
@@ -180,7 +192,7 @@ mod tests {
     fn pieces_of_text_are_chosen_where_there_is_no_tokenizer() {
         let marian = ["config.json", "model.safetensors", "source.spm", "target.spm", "vocab.json"];
         let needed = select(marian, &[]).expect("harmless");
-        assert_eq!(needed, ["config.json", "model.safetensors", "source.spm", "vocab.json"]);
+        assert_eq!(needed, marian);
         assert!(check("org/model", &needed, &marian).is_ok());
         let both = ["config.json", "spiece.model", "tokenizer.json", "vocab.json"];
         assert_eq!(select(both, &[]).expect("harmless"), ["config.json", "tokenizer.json"]);
@@ -202,6 +214,6 @@ mod tests {
         assert!(refused(&["model.onnx"]).contains("no config.json"));
         assert!(refused(&["config.json", "pytorch_model.bin"]).contains(".bin files only"));
         assert!(refused(&["config.json"]).contains("no weights"));
-        assert!(refused(&["config.json", "model.safetensors", "vocab.txt"]).contains("no tokenizer.json"));
+        assert!(refused(&["config.json", "model.safetensors", "merges.txt"]).contains("no tokenizer.json"));
     }
 }

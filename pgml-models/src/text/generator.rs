@@ -75,8 +75,11 @@ impl CheckpointGenerator {
             Some(reader) => Some(Reading { reader, sources: Sources::new(folder, &config, &tokenizer)? }),
             None => None,
         };
+        // What is written may have words of its own.
+        let tokenizer = Tokenizer::of_target(folder)?.map_or(tokenizer, Arc::new);
         let Value::Object(config) = config else { bail!(Corrupted, "config.json of the model is no object") };
         let decoder = Arc::new(TextDecoder::new(Arc::clone(&tokenizer)));
+        let own = if own.is_empty() { architecture.defaults(&config) } else { own };
         let defaults = [config, own];
         let (vocabulary, _share) = (OnceLock::new(), share);
         Ok(Self(Arc::new(Inner { model, reading, tokenizer, decoder, chats, vocabulary, defaults, _share })))
@@ -95,6 +98,16 @@ impl Architecture {
             Some(architecture) => Ok(Self::Seq2Seq(architecture)),
             None => causal::of_config(config).map(Self::Causal),
         }
+    }
+
+    /// What is to be taken for `generation_config.json` where there is none: what the class of the configuration adds to it.
+    fn defaults(&self, config: &Map<String, Value>) -> Map<String, Value> {
+        let known = match self {
+            Self::Causal(_) => &[],
+            Self::Seq2Seq(architecture) => architecture.defaults,
+        };
+        let unsaid = known.iter().filter(|(key, _)| config.get(*key).is_none_or(Value::is_null));
+        unsaid.map(|(key, token)| ((*key).to_owned(), (*token).into())).collect()
     }
 
     /// The decoder, and the encoder where there is one.

@@ -2,6 +2,7 @@
 
 mod active;
 mod answerer;
+mod byte_tokens;
 mod classifier;
 mod embedder;
 mod features;
@@ -26,6 +27,7 @@ mod table_tokens;
 mod tagger;
 mod teams;
 mod tokenizer;
+mod word_pieces;
 
 use std::fs;
 use std::path::Path;

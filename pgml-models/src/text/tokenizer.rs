@@ -14,7 +14,12 @@ pub(crate) struct TokenizerConfig {
     model_max_length: Option<f64>,
     model_input_names: Option<Vec<String>>,
     clean_up_tokenization_spaces: Option<bool>,
+    padding_side: Option<String>,
+    tokenizer_class: Option<String>,
 }
+
+/// Tokenizers of transformers that pad left where nothing is said.
+const LEFT: &[&str] = &["Llama", "CodeLlama", "Gemma", "Cohere", "XLNet"];
 
 impl TokenizerConfig {
     /// Reads the file of a model's folder; an empty one where there is none.
@@ -30,6 +35,15 @@ impl TokenizerConfig {
     /// Whether texts lose the spaces that tokens put before punctuation.
     pub(crate) fn cleans_up(&self) -> bool {
         self.clean_up_tokenization_spaces == Some(true)
+    }
+
+    /// Whether padding would stand before texts. None is needed here, but questions and their contexts are put together by it.
+    pub(crate) fn pads_left(&self) -> bool {
+        let class = self.tokenizer_class.as_deref().unwrap_or_default().trim_end_matches("Fast");
+        match self.padding_side.as_deref() {
+            Some(side) => side == "left",
+            None => class.strip_suffix("Tokenizer").is_some_and(|class| LEFT.contains(&class)),
+        }
     }
 
     /// Most tokens of a text.
@@ -54,12 +68,14 @@ impl Tokenizer {
         Ok(Self(tokenizer))
     }
 
-    /// Reads `tokenizer.json`, or a SentencePiece model where that is all; texts are neither cut nor padded.
+    /// Reads `tokenizer.json`, or a SentencePiece model or a list of words where that is all; texts are neither cut nor padded.
     pub(crate) fn load_whole(folder: &Path) -> Result<tokenizers::Tokenizer> {
         let path = folder.join("tokenizer.json");
         if !path.is_file() {
-            if let Some(tokenizer) = super::sentencepiece::load(folder)? {
-                return Ok(tokenizer);
+            for load in [super::sentencepiece::load, super::word_pieces::load, super::byte_tokens::load] {
+                if let Some(tokenizer) = load(folder)? {
+                    return Ok(tokenizer);
+                }
             }
             return Err(Error::new(ErrorKind::NotFound, format!("no tokenizer.json in \"{}\"", folder.display()))
                 .with_hint("in Python, AutoTokenizer.from_pretrained(…).save_pretrained(…) writes it"));
@@ -71,6 +87,14 @@ impl Tokenizer {
             .with_truncation(None)
             .map_err(|e| Error::new(ErrorKind::Corrupted, format!("\"{}\" cannot be used: {e}", path.display())))?;
         Ok(tokenizer)
+    }
+
+    /// What reads tokens that a model writes, where these are others than those that it reads.
+    pub(crate) fn of_target(folder: &Path) -> Result<Option<tokenizers::Tokenizer>> {
+        match folder.join("tokenizer.json").is_file() {
+            true => Ok(None),
+            false => super::sentencepiece::load_target(folder),
+        }
     }
 
     /// One text's tokens.

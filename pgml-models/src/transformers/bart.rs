@@ -4,12 +4,12 @@
 
 use pgml_core::Result;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::positions::{halves_of_sines, learnt, tensor2tensor};
 use super::stack::Layer;
 use super::{CausalLm, DecoderLayer, PostNormLayer, PreNormLayer, Reader, Seq2Seq, Seq2SeqLm, Stack};
-use super::{activation, check_heads, only, read};
+use super::{activation, check_heads, read};
 use crate::nn::cross_attention::Projections;
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, CrossAttention, Embedding, FeedForward, LayerNorm, Linear, Mlp, Source};
@@ -18,8 +18,18 @@ use crate::nn::{Attention, CrossAttention, Embedding, FeedForward, LayerNorm, Li
 const IGNORED: &[&str] = &["encoder.embed_tokens.", "decoder.embed_tokens.", "embed_positions.weights"];
 
 /// BART and DistilBART.
-pub static BART: Seq2Seq =
-    Seq2Seq { model_types: &["bart"], ignored: IGNORED, load: |config, root| load(config, root, &BART_FORM) };
+pub static BART: Seq2Seq = Seq2Seq {
+    model_types: &["bart"],
+    ignored: IGNORED,
+    defaults: &[
+        ("decoder_start_token_id", 2),
+        ("bos_token_id", 0),
+        ("pad_token_id", 1),
+        ("eos_token_id", 2),
+        ("forced_eos_token_id", 2),
+    ],
+    load: |config, root| load(config, root, &BART_FORM),
+};
 
 pub(super) const BART_FORM: Form<PostNormLayer> =
     Form { layer: post_norm, embeddings_norm: true, final_norm: false, positions: learnt };
@@ -28,6 +38,7 @@ pub(super) const BART_FORM: Form<PostNormLayer> =
 pub static MBART: Seq2Seq = Seq2Seq {
     model_types: &["mbart"],
     ignored: IGNORED,
+    defaults: &[("bos_token_id", 0), ("pad_token_id", 1), ("eos_token_id", 2), ("forced_eos_token_id", 2)],
     load: |config, root| {
         load(config, root, &Form { layer: pre_norm, embeddings_norm: true, final_norm: true, positions: learnt })
     },
@@ -37,8 +48,13 @@ pub static MBART: Seq2Seq = Seq2Seq {
 pub static MARIAN: Seq2Seq = Seq2Seq {
     model_types: &["marian"],
     ignored: IGNORED,
+    defaults: &[
+        ("decoder_start_token_id", 58_100),
+        ("pad_token_id", 58_100),
+        ("eos_token_id", 0),
+        ("forced_eos_token_id", 0),
+    ],
     load: |config, root| {
-        only(config, "share_encoder_decoder_embeddings", &[json!(true)])?;
         load(
             config,
             root,
@@ -51,6 +67,7 @@ pub static MARIAN: Seq2Seq = Seq2Seq {
 pub static PEGASUS: Seq2Seq = Seq2Seq {
     model_types: &["pegasus"],
     ignored: IGNORED,
+    defaults: &[("decoder_start_token_id", 0), ("pad_token_id", 0), ("eos_token_id", 1), ("forced_eos_token_id", 1)],
     load: |config, root| {
         load(
             config,
@@ -64,6 +81,7 @@ pub static PEGASUS: Seq2Seq = Seq2Seq {
 pub static M2M100: Seq2Seq = Seq2Seq {
     model_types: &["m2m_100"],
     ignored: IGNORED,
+    defaults: &[("decoder_start_token_id", 2), ("bos_token_id", 0), ("pad_token_id", 1), ("eos_token_id", 2)],
     load: |config, root| {
         load(
             config,
@@ -87,6 +105,9 @@ pub(super) struct Config {
     max_position_embeddings: usize,
     #[serde(default)]
     scale_embedding: bool,
+    /// Marian: whether encoder and decoder have one vocabulary, and how many words the decoder has otherwise.
+    share_encoder_decoder_embeddings: Option<bool>,
+    decoder_vocab_size: Option<usize>,
 }
 
 impl Config {
@@ -99,7 +120,17 @@ impl Config {
 
     /// The table of words that encoder and decoder have in common.
     pub(super) fn words(&self, source: &Source<'_>) -> Result<Embedding> {
-        let words = Embedding::load(&source.at("shared"), self.vocab_size, self.d_model)?;
+        self.table(&source.at("shared"), self.vocab_size)
+    }
+
+    /// How many words the decoder has, where they are others than the encoder's.
+    fn own_words(&self) -> Option<usize> {
+        let shares = self.share_encoder_decoder_embeddings.unwrap_or(true);
+        (!shares).then(|| self.decoder_vocab_size.unwrap_or(self.vocab_size))
+    }
+
+    fn table(&self, source: &Source<'_>, n: usize) -> Result<Embedding> {
+        let words = Embedding::load(source, n, self.d_model)?;
         Ok(if self.scale_embedding { words.scaled((self.d_model as f32).sqrt()) } else { words })
     }
 }
@@ -121,28 +152,35 @@ where
 {
     let config = Config::read(config)?;
     let source = root.at_or_here("model");
-    let mut words = config.words(&source)?;
-    let (head, is_own) = head(root, &source, &config)?;
+    let vocabulary = config.own_words().unwrap_or(config.vocab_size);
+    let [read, written] = match config.own_words() {
+        None => ["shared", "shared"],
+        Some(_) => ["encoder.embed_tokens", "decoder.embed_tokens"],
+    };
+    let mut words =
+        [config.table(&source.at(read), config.vocab_size)?, config.table(&source.at(written), vocabulary)?];
+    let (head, is_own) = head(root, &source.at(written), [config.d_model, vocabulary])?;
     if !is_own {
-        words.share(&head);
+        let shared = usize::from(read != written);
+        words[shared..].iter_mut().for_each(|words| words.share(&head));
     }
-    let (reader, decoder) = both(&config, &source, form, &words)?;
-    let decoder = CausalLm::new(Box::new(decoder), head, config.vocab_size, root.placement)?;
+    let (reader, decoder) = both(&config, &source, form, [&words[0], &words[1]])?;
+    let decoder = CausalLm::new(Box::new(decoder), head, vocabulary, root.placement)?;
     Ok(Seq2SeqLm { reader, decoder })
 }
 
-/// Encoder and decoder; `source` is above both.
+/// Encoder and decoder, each with its table of words; `source` is above both.
 pub(super) fn both<L: Layer + 'static>(
     config: &Config,
     source: &Source<'_>,
     form: &Form<L>,
-    words: &Embedding,
+    [read, written]: [&Embedding; 2],
 ) -> Result<(Reader, Stack<DecoderLayer<L>>)> {
     let (width, at) = (config.d_model, source.at("encoder"));
     let own = Attention::full(width, config.encoder_attention_heads);
     let layers = (0..config.encoder_layers)
         .map(|i| (form.layer)(&at.at("layers").at(i), config, config.encoder_ffn_dim, own.clone()));
-    let encoder = stack(&at, config, form, words.clone(), layers.collect::<Result<Vec<L>>>()?)?;
+    let encoder = stack(&at, config, form, read.clone(), layers.collect::<Result<Vec<L>>>()?)?;
 
     let at = source.at("decoder");
     let layers = (0..config.decoder_layers).map(|layer| {
@@ -155,7 +193,7 @@ pub(super) fn both<L: Layer + 'static>(
             cross: CrossAttention::load(&projections(&at.at("encoder_attn")), width, cross_attention)?,
         })
     });
-    let decoder = stack(&at, config, form, words.clone(), layers.collect::<Result<Vec<DecoderLayer<L>>>>()?)?;
+    let decoder = stack(&at, config, form, written.clone(), layers.collect::<Result<Vec<DecoderLayer<L>>>>()?)?;
 
     let keys_values = (0..config.decoder_layers).map(|i| {
         CrossAttention::load_keys_values(&projections(&at.at("layers").at(i).at("encoder_attn")), width, width)
@@ -166,14 +204,14 @@ pub(super) fn both<L: Layer + 'static>(
 
 /// The scores of all words, with a bias where there is one, and whether they have a matrix of their own: otherwise it is the table
 /// of words.
-fn head(root: &Source<'_>, model: &Source<'_>, config: &Config) -> Result<(Linear, bool)> {
+fn head(root: &Source<'_>, table: &Source<'_>, [width, n]: [usize; 2]) -> Result<(Linear, bool)> {
     let (own, placement) = (root.at("lm_head"), &root.placement.of_output());
     let is_own = own.weights.has("weight");
-    let words = if is_own { own } else { model.at("shared") };
-    let head = Linear::load(&Source { placement, ..words }, config.d_model, config.vocab_size)?;
+    let words = if is_own { own } else { table.clone() };
+    let head = Linear::load(&Source { placement, ..words }, width, n)?;
     Ok((
         match root.weights.has("final_logits_bias") {
-            true => head.with_bias(root.weights.floats("final_logits_bias", &[1, config.vocab_size])?.into_owned()),
+            true => head.with_bias(root.weights.floats("final_logits_bias", &[1, n])?.into_owned()),
             false => head,
         },
         is_own,

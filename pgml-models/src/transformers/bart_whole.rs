@@ -25,7 +25,7 @@ pub static BART_WHOLE: Encoder = Encoder {
     load: |config, source| {
         let (start, config) = (read::<Beginning>(config)?.decoder_start_token_id.unwrap_or(2), Config::read(config)?);
         let words = config.words(source)?;
-        let (reader, decoder) = both(&config, source, &BART_FORM, &words)?;
+        let (reader, decoder) = both(&config, source, &BART_FORM, [&words, &words])?;
         let layout = CacheLayout { n_layers: decoder.layers.len(), width: config.d_model, long_after: None };
         Ok(Box::new(Whole { reader, decoder, layout, start, on_host: source.placement.on_host() }))
     },

@@ -14,6 +14,9 @@ pub struct Seq2Seq {
     pub model_types: &'static [&'static str],
     /// Parts of names of tensors that checkpoints hold and that are not needed.
     pub ignored: &'static [&'static str],
+    /// Tokens at which texts begin and end where neither `config.json` nor `generation_config.json` says anything: those of the
+    /// configuration's class in transformers.
+    pub defaults: &'static [(&'static str, u32)],
     /// Reads the weights; the source is the top of the checkpoint.
     pub load: fn(config: &Value, root: &Source<'_>) -> Result<Seq2SeqLm>,
 }
@@ -23,6 +26,7 @@ pub struct Seq2Seq {
 pub static SEQ2SEQ: &[&Seq2Seq] = &[
     &t5::T5_SEQ2SEQ,
     &t5::MT5_SEQ2SEQ,
+    &t5::UMT5_SEQ2SEQ,
     &bart::BART,
     &bart::MBART,
     &bart::MARIAN,

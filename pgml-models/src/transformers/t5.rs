@@ -1,5 +1,5 @@
 //! T5 (Raffel et al. 2020), also its later forms with a gate (Shazeer 2020; FLAN-T5: Chung et al. 2022) and mT5 (Xue et al.
-//! 2021): the encoder alone for embeddings, which leaves a decoder in the checkpoint alone, and both for making texts from
+//! 2021) and umT5 (Chung et al. 2023), each of whose layers has biases of its own: the encoder alone for embeddings, which leaves a decoder in the checkpoint alone, and both for making texts from
 //! others.
 
 use pgml_core::{Result, bail};
@@ -16,9 +16,9 @@ use crate::nn::{
     Attention, AttentionBias, CrossAttention, Embedding, FeedForward, GatedMlp, LayerNorm, Linear, Mlp, Source,
 };
 
-/// T5 and mT5.
+/// T5, mT5 and umT5.
 pub static T5: Encoder = Encoder {
-    model_types: &["t5", "mt5"],
+    model_types: &["t5", "mt5", "umt5"],
     prefix: "transformer",
     // One table under up to three names.
     ignored: &["decoder.", "lm_head.", "classification_head.", "encoder.embed_tokens.", "classifier.", "qa_outputs."],
@@ -31,6 +31,8 @@ pub static T5: Encoder = Encoder {
 pub static T5_SEQ2SEQ: Seq2Seq = Seq2Seq {
     model_types: &["t5"],
     ignored: TABLES,
+    // Where its texts begin is said by every checkpoint.
+    defaults: &[("pad_token_id", 0), ("eos_token_id", 1)],
     load: |config, root| {
         // The first T5 has one table for what goes in and what comes out, and scales between them; later ones have two.
         let one_table = config.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true);
@@ -40,14 +42,33 @@ pub static T5_SEQ2SEQ: Seq2Seq = Seq2Seq {
 };
 
 /// mT5 with its decoder.
-pub static MT5_SEQ2SEQ: Seq2Seq =
-    Seq2Seq { model_types: &["mt5"], ignored: TABLES, load: |config, root| load_both(config, root, false) };
+pub static MT5_SEQ2SEQ: Seq2Seq = Seq2Seq {
+    model_types: &["mt5"],
+    ignored: TABLES,
+    defaults: BEGIN_AND_END,
+    load: |config, root| load_both(config, root, false),
+};
+
+/// umT5 with its decoder.
+pub static UMT5_SEQ2SEQ: Seq2Seq = Seq2Seq {
+    model_types: &["umt5"],
+    ignored: TABLES,
+    defaults: BEGIN_AND_END,
+    load: |config, root| {
+        // As transformers 4 does it. Version 5 takes all of them for models of one table, which its authors' are not.
+        let one_table = config.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true);
+        load_both(config, root, one_table)
+    },
+};
+
+const BEGIN_AND_END: &[(&str, u32)] = &[("decoder_start_token_id", 0), ("pad_token_id", 0), ("eos_token_id", 1)];
 
 /// Copies of the table of words.
 const TABLES: &[&str] = &["encoder.embed_tokens.", "decoder.embed_tokens.", "EncDecAttention.relative_attention_bias"];
 
 #[derive(Deserialize)]
 struct Config {
+    model_type: String,
     vocab_size: usize,
     d_model: usize,
     d_kv: usize,
@@ -81,9 +102,9 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let config = Config::read(config)?;
     let encoder = source.at("encoder");
     let words = if source.weights.has("shared.weight") { source.at("shared") } else { encoder.at("embed_tokens") };
-    let attention = config.attention(bias(&encoder, &config, true)?);
-    let layers =
-        (0..config.num_layers).map(|i| layer(&encoder.at("block").at(i).at("layer"), 1, &config, attention.clone()));
+    let biases = Biases::load(&encoder, &config, config.num_layers, true)?;
+    let layers = (0..config.num_layers)
+        .map(|i| layer(&encoder.at("block").at(i).at("layer"), 1, &config, config.attention(biases.of(i))));
     Ok(Box::new(Stack {
         embeddings: Embedding::load(&words, config.vocab_size, config.d_model)?,
         positions: None,
@@ -111,10 +132,11 @@ fn load_both(config: &Value, root: &Source<'_>, scaled: bool) -> Result<Seq2SeqL
     }
     let decoder = root.at("decoder");
     let n_layers = config.num_decoder_layers.unwrap_or(config.num_layers);
-    let attention = config.attention(bias(&decoder, &config, false)?);
+    let biases = Biases::load(&decoder, &config, n_layers, false)?;
     let at = |i: usize| decoder.at("block").at(i).at("layer");
-    let layers = (0..n_layers)
-        .map(|layer| decoder_layer(&at(layer), &config, Attention { causal: true, layer, ..attention.clone() }));
+    let layers = (0..n_layers).map(|layer| {
+        decoder_layer(&at(layer), &config, Attention { causal: true, layer, ..config.attention(biases.of(layer)) })
+    });
     let final_norm = norm(&decoder.at("final_layer_norm"), &config)?;
     let stack = Stack {
         embeddings: words,
@@ -147,9 +169,22 @@ fn cross<'a>(layer: &Source<'a>) -> Projections<'a> {
     Projections { query, key, value, output }
 }
 
-/// The first block's table serves all.
-fn bias(stack: &Source<'_>, config: &Config, both_sides: bool) -> Result<AttentionBias> {
-    let source = stack.at("block.0.layer.0.SelfAttention.relative_attention_bias");
+/// By how far words are apart: the first block's serve all, but in umT5, where each block has its own.
+struct Biases(Vec<AttentionBias>);
+
+impl Biases {
+    fn load(stack: &Source<'_>, config: &Config, n_layers: usize, both_sides: bool) -> Result<Self> {
+        let n = if config.model_type == "umt5" { n_layers } else { 1 };
+        let at = |i: usize| stack.at("block").at(i).at("layer.0.SelfAttention.relative_attention_bias");
+        (0..n).map(|i| bias(&at(i), config, both_sides)).collect::<Result<_>>().map(Self)
+    }
+
+    fn of(&self, layer: usize) -> AttentionBias {
+        self.0.get(layer).or(self.0.first()).cloned().unwrap_or(AttentionBias::None)
+    }
+}
+
+fn bias(source: &Source<'_>, config: &Config, both_sides: bool) -> Result<AttentionBias> {
     let n_buckets = config.relative_attention_num_buckets;
     Ok(AttentionBias::Buckets {
         table: source.weights.floats("weight", &[n_buckets, config.num_heads])?.into_owned(),

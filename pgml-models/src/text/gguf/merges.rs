@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 /// Merges in the order in which they are tried, as transformers derives them for its tokenizers.
-pub(super) fn of_scores<'a>(pieces: &'a [(String, f32)]) -> Vec<[&'a str; 2]> {
+pub(in crate::text) fn of_scores<'a>(pieces: &'a [(String, f32)]) -> Vec<[&'a str; 2]> {
     let ranks: HashMap<&str, usize> = pieces.iter().enumerate().map(|(i, (piece, _))| (piece.as_str(), i)).collect();
     let mut merges: Vec<(f32, [&str; 2])> = Vec::new();
     for (piece, score) in pieces {

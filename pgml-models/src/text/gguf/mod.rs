@@ -1,6 +1,6 @@
 //! Models in GGUF files, as llama.cpp shares them: one file is weights, configuration, tokenizer and chat template.
 
-mod merges;
+pub(super) mod merges;
 mod tokenizer;
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! Tokenizers of checkpoints that carry a SentencePiece model (Kudo, Richardson 2018) and no `tokenizer.json`: T5 and Pegasus with
-//! `spiece.model`, Marian with `source.spm`, `target.spm` and a vocabulary of its own order.
+//! `spiece.model`, mBART, NLLB and M2M100 with `sentencepiece.bpe.model`, Marian with `source.spm`, `target.spm` and a vocabulary of
+//! its own order.
 
 mod charsmap;
 mod proto;
@@ -10,12 +11,15 @@ use std::path::Path;
 
 use pgml_core::{Error, ErrorKind, Result, bail};
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokenizers::models::bpe::BPE;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::{NormalizerWrapper, Precompiled, Replace, Sequence, Strip, replace::ReplacePattern};
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
+use super::gguf::merges;
 use proto::{Kind, Model, Piece};
 
 /// The largest of these files that is read; the largest known one, of mT5, has 4.3 MB.
@@ -32,6 +36,7 @@ struct Config {
     extra_ids: Option<usize>,
     /// Pegasus: how many tokens stand before the pieces.
     offset: Option<usize>,
+    tokenizer_class: Option<String>,
 }
 
 /// A vocabulary in the order of its numbers, and which of its tokens are no text.
@@ -50,12 +55,13 @@ struct Vocabulary {
 /// [`ErrorKind::Corrupted`] for files that cannot be what they are said to be; [`ErrorKind::NotSupported`] for kinds of models
 /// that are not known here, each naming the file.
 pub(super) fn load(folder: &Path) -> Result<Option<Tokenizer>> {
-    let (one, source) = (folder.join("spiece.model"), folder.join("source.spm"));
+    let [one, source, fairseq] =
+        ["spiece.model", "source.spm", "sentencepiece.bpe.model"].map(|name| folder.join(name));
     if one.is_file() {
         let config = config(folder)?;
         let model = read(&one)?;
         let vocabulary = match config.model_type.as_deref() {
-            Some("t5" | "mt5") => of_t5(&model, config.extra_ids.unwrap_or(100))?,
+            Some("t5" | "mt5" | "umt5") => of_t5(&model, config.extra_ids.unwrap_or(100))?,
             Some("pegasus") => of_pegasus(&model, config.offset.unwrap_or(103))?,
             _ => return Ok(None),
         };
@@ -66,7 +72,50 @@ pub(super) fn load(folder: &Path) -> Result<Option<Tokenizer>> {
         let vocabulary = of_marian(&model, super::read_json(&folder.join("vocab.json"))?)?;
         return tokenizer(model, vocabulary).map(Some);
     }
+    if fairseq.is_file() {
+        let config = config(folder)?;
+        let class = config.tokenizer_class.as_deref().unwrap_or_default();
+        let model = read(&fairseq)?;
+        let vocabulary = match class.strip_suffix("Fast").unwrap_or(class) {
+            "MBartTokenizer" | "MBart50Tokenizer" | "NllbTokenizer" => of_fairseq(&model, languages(folder)?),
+            "M2M100Tokenizer" => {
+                let mut vocabulary = of_numbers(&model, super::read_json(&folder.join("vocab.json"))?)?;
+                vocabulary.special = ["<s>", "</s>", "<unk>", "<pad>"].map(str::to_owned).to_vec();
+                vocabulary.special.extend(languages(folder)?);
+                vocabulary
+            }
+            _ => return Ok(None),
+        };
+        return tokenizer(model, vocabulary).map(Some);
+    }
     Ok(None)
+}
+
+/// The tokens of languages, in the order of their numbers, as the checkpoint lists them.
+fn languages(folder: &Path) -> Result<Vec<String>> {
+    for file in ["tokenizer_config.json", "special_tokens_map.json"] {
+        let Some(said) = super::read_json_if_there::<Value>(&folder.join(file))? else { continue };
+        let listed =
+            ["extra_special_tokens", "additional_special_tokens"].into_iter().find_map(|key| said.get(key)?.as_array());
+        let text = |token: &Value| token.as_str().or_else(|| token.get("content")?.as_str()).map(str::to_owned);
+        let named: Vec<String> = listed.into_iter().flatten().filter_map(text).collect();
+        if !named.is_empty() {
+            return Ok(named);
+        }
+    }
+    bail!(NotSupported, "neither tokenizer_config.json nor special_tokens_map.json of the model lists its languages")
+}
+
+/// The tokenizer of the texts that the checkpoint in `folder` makes, where it is another than that of those that it reads: Marian
+/// with two vocabularies.
+///
+/// # Errors
+/// As for [`load`].
+pub(super) fn load_target(folder: &Path) -> Result<Option<Tokenizer>> {
+    let Some(numbers) = super::read_json_if_there(&folder.join("target_vocab.json"))? else { return Ok(None) };
+    let model = read(&folder.join("target.spm"))?;
+    let vocabulary = of_marian(&model, numbers)?;
+    tokenizer(model, vocabulary).map(Some)
 }
 
 /// `config.json`, and over it `tokenizer_config.json`.
@@ -119,6 +168,26 @@ fn of_pegasus(model: &Model, offset: usize) -> Result<Vocabulary> {
 
 /// The vocabulary of both languages; texts are cut into the pieces of the one that is read.
 fn of_marian(model: &Model, numbers: HashMap<String, usize>) -> Result<Vocabulary> {
+    let mut vocabulary = of_numbers(model, numbers)?;
+    // Which language is wanted, of a model that knows several.
+    let code = |name: &&String| name.starts_with(">>") && name.ends_with("<<");
+    vocabulary.added = vocabulary.pieces.iter().map(|(name, _)| name).filter(code).cloned().collect();
+    vocabulary.special = ["</s>", "<unk>", "<pad>"].map(str::to_owned).to_vec();
+    Ok(vocabulary)
+}
+
+/// What fairseq puts before the pieces in place of their first three, and behind them the languages and what stands for gaps.
+fn of_fairseq(model: &Model, languages: Vec<String>) -> Vocabulary {
+    let own = ["<s>", "<pad>", "</s>", "<unk>"];
+    let mut pieces: Vec<(String, f64)> = own.iter().map(|name| ((*name).to_owned(), NEVER)).collect();
+    pieces.extend(model.pieces.iter().skip(3).map(scored));
+    let mut special: Vec<String> = own.iter().map(|name| (*name).to_owned()).chain(languages).collect();
+    special.push("<mask>".to_owned());
+    Vocabulary { pieces, unknown: 3, special, added: Vec::new(), end: "</s>".to_owned() }
+}
+
+/// Pieces with numbers of their own.
+fn of_numbers(model: &Model, numbers: HashMap<String, usize>) -> Result<Vocabulary> {
     let mut pieces: Vec<Option<(String, f64)>> = vec![None; numbers.len()];
     for (name, number) in numbers {
         match pieces.get_mut(number) {
@@ -134,11 +203,7 @@ fn of_marian(model: &Model, numbers: HashMap<String, usize>) -> Result<Vocabular
     let Some(unknown) = pieces.iter().position(|(name, _)| name == "<unk>") else {
         bail!(Corrupted, "vocab.json has no token <unk>");
     };
-    let special = ["</s>", "<unk>", "<pad>"].map(str::to_owned).to_vec();
-    // Which language is wanted, of a model that knows several.
-    let code = |name: &&String| name.starts_with(">>") && name.ends_with("<<");
-    let added = pieces.iter().map(|(name, _)| name).filter(code).cloned().collect();
-    Ok(Vocabulary { pieces, unknown, special, added, end: "</s>".to_owned() })
+    Ok(Vocabulary { pieces, unknown, special: Vec::new(), added: Vec::new(), end: "</s>".to_owned() })
 }
 
 fn tokenizer(model: Model, vocabulary: Vocabulary) -> Result<Tokenizer> {
@@ -146,8 +211,10 @@ fn tokenizer(model: Model, vocabulary: Vocabulary) -> Result<Tokenizer> {
     let Some(end_number) = pieces.iter().position(|(name, _)| *name == end) else {
         bail!(Corrupted, "the vocabulary has no token {end}");
     };
-    let unigram = Unigram::from(pieces, Some(unknown), model.byte_fallback).map_err(refused)?;
-    let mut tokenizer = Tokenizer::new(unigram);
+    let mut tokenizer = match model.is_bpe {
+        true => Tokenizer::new(pairs(pieces, unknown, model.byte_fallback)?),
+        false => Tokenizer::new(Unigram::from(pieces, Some(unknown), model.byte_fallback).map_err(refused)?),
+    };
     tokenizer.with_normalizer(Some(normalizer(model.charsmap.as_deref())?)).map_err(refused)?;
     let metaspace = Metaspace::new('▁', PrependScheme::Always, true);
     tokenizer.with_pre_tokenizer(Some(metaspace.clone())).with_decoder(Some(metaspace));
@@ -166,6 +233,21 @@ fn tokenizer(model: Model, vocabulary: Vocabulary) -> Result<Tokenizer> {
     tokenizer.add_special_tokens(tokens(special, true)).map_err(refused)?;
     tokenizer.add_tokens(tokens(added, false)).map_err(refused)?;
     Ok(tokenizer)
+}
+
+/// A model of pairs, whose merges follow from the scores.
+fn pairs(pieces: Vec<(String, f64)>, unknown: usize, byte_fallback: bool) -> Result<BPE> {
+    let scored: Vec<(String, f32)> = pieces.into_iter().map(|(piece, score)| (piece, score as f32)).collect();
+    // What stands for no text is put together from nothing.
+    let text: Vec<(String, f32)> = scored.iter().filter(|(_, score)| f64::from(*score) > NEVER).cloned().collect();
+    let merges = merges::of_scores(&text);
+    let unknown = scored.get(unknown).map(|(name, _)| name);
+    let numbers = scored.iter().zip(0_u32..).map(|((piece, _), number)| (piece.clone(), number.into()));
+    let described = json!({
+        "type": "BPE", "vocab": numbers.collect::<Map<String, Value>>(), "merges": merges, "unk_token": unknown, "fuse_unk": true,
+        "byte_fallback": byte_fallback,
+    });
+    serde_json::from_str(&described.to_string()).map_err(|e| refused(e.into()))
 }
 
 /// Characters by the model's map, and one space in place of several.

@@ -13,6 +13,8 @@ pub(super) struct Model {
     pub charsmap: Option<Vec<u8>>,
     /// Whether what is unknown is written byte by byte.
     pub byte_fallback: bool,
+    /// Whether pieces are put together from pairs, best score first, and not chosen for their sum (Sennrich et al. 2016).
+    pub is_bpe: bool,
 }
 
 /// A piece of text.
@@ -54,7 +56,7 @@ enum Value<'a> {
 /// Reads a model.
 ///
 /// # Errors
-/// [`ErrorKind::Corrupted`] for bytes that are none; [`ErrorKind::NotSupported`] for one that is not a unigram model.
+/// [`ErrorKind::Corrupted`] for bytes that are none; [`ErrorKind::NotSupported`] for one of words or of characters.
 pub(super) fn model(bytes: &[u8]) -> Result<Model> {
     let mut model = Model::default();
     each(bytes, |field, value| {
@@ -63,8 +65,8 @@ pub(super) fn model(bytes: &[u8]) -> Result<Model> {
             (1, _) => bail!(Corrupted, "its pieces are none, or too many"),
             (2, Value::Bytes(inner)) => each(inner, |field, value| {
                 match (field, value) {
-                    (3, Value::Number(1)) => {}
-                    (3, _) => bail!(NotSupported, "it is no unigram model"),
+                    (3, Value::Number(kind @ 1..=2)) => model.is_bpe = kind == 2,
+                    (3, _) => bail!(NotSupported, "it is neither a unigram model nor one of pairs"),
                     (35, Value::Number(flag)) => model.byte_fallback = flag != 0,
                     _ => {}
                 }
@@ -187,6 +189,6 @@ mod tests {
         }
         assert_eq!(model(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]).expect_err("too long").kind(), ErrorKind::Corrupted);
         assert_eq!(model(&[0xff; 20]).expect_err("no end").kind(), ErrorKind::Corrupted);
-        assert_eq!(model(&[0x12, 2, 0x18, 2]).expect_err("other pieces").kind(), ErrorKind::NotSupported);
+        assert_eq!(model(&[0x12, 2, 0x18, 3]).expect_err("other pieces").kind(), ErrorKind::NotSupported);
     }
 }
