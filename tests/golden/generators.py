@@ -192,6 +192,46 @@ GENERATORS = {
         transformers.SmolLM3ForCausalLM,
         transformers.SmolLM3Config(**{**LLAMA, "num_hidden_layers": 3}, no_rope_layer_interval=2, rope_theta=100.0),
     ),
+    "opt_350m": (
+        transformers.OPTForCausalLM,
+        transformers.OPTConfig(
+            **{**TOKENS, "bos_token_id": 0}, vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, ffn_dim=40,
+            num_attention_heads=4, max_position_embeddings=64, do_layer_norm_before=False, word_embed_proj_dim=24,
+        ),
+    ),
+    "opt_bare": (
+        transformers.OPTForCausalLM,
+        transformers.OPTConfig(
+            **{**TOKENS, "bos_token_id": 0}, vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, ffn_dim=40,
+            num_attention_heads=4, max_position_embeddings=64, enable_bias=False, layer_norm_elementwise_affine=False,
+            activation_function="gelu", word_embed_proj_dim=40,
+        ),
+    ),
+    "cohere_norms": (
+        transformers.CohereForCausalLM, transformers.CohereConfig(**LLAMA, logit_scale=0.25, use_qk_norm=True),
+    ),
+    "mpt_clipped": (
+        transformers.MptForCausalLM,
+        transformers.MptConfig(
+            **TOKENS, vocab_size=VOCABULARY, d_model=32, n_layers=2, n_heads=4, max_seq_len=64,
+            attn_config=dict(clip_qkv=1.5, softmax_scale=0.25),
+        ),
+    ),
+    "olmo_clipped": (transformers.OlmoForCausalLM, transformers.OlmoConfig(**LLAMA, clip_qkv=1.5)),
+    "stablelm_parallel": (
+        transformers.StableLmForCausalLM,
+        transformers.StableLmConfig(**LLAMA, use_parallel_residual=True, qk_layernorm=True, tie_word_embeddings=True),
+    ),
+    "stablelm_norms": (
+        transformers.StableLmForCausalLM, transformers.StableLmConfig(**LLAMA, qk_layernorm=True, partial_rotary_factor=0.5),
+    ),
+    "qwen2_moe_sliding": (
+        transformers.Qwen2MoeForCausalLM,
+        transformers.Qwen2MoeConfig(
+            **{**LLAMA, "num_hidden_layers": 3}, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=24,
+            shared_expert_intermediate_size=36, use_sliding_window=True, sliding_window=6, max_window_layers=2,
+        ),
+    ),
     "gptj": (
         transformers.GPTJForCausalLM,
         transformers.GPTJConfig(**{**GPT2, "n_embd": 48}, n_inner=40, rotary_dim=6),
@@ -199,7 +239,7 @@ GENERATORS = {
 }
 
 # Stored as on the hub, where transformers holds the tensors otherwise.
-AS_SAVED = ["gpt_neox", "mixtral", "qwen2_moe"]
+AS_SAVED = ["gpt_neox", "mixtral", "qwen2_moe", "qwen2_moe_sliding"]
 
 
 def tokenizer():

@@ -82,22 +82,56 @@ LLAMA = dict(
     vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
     intermediate_size=40, max_position_embeddings=64, pad_token_id=0, bos_token_id=2, eos_token_id=3,
 )
-# name: (configuration, what it has beside LLaMA's fields)
+EARLY = dict(vocab_size=VOCABULARY, hidden_size=32, pad_token_id=0, bos_token_id=2, eos_token_id=3)
+SCORE, TOKENS, SPANS = "SequenceClassification", "TokenClassification", "QuestionAnswering"
+# name: (configuration, its fields, heads)
 SCORED = {
-    "gemma": ("Gemma", dict(head_dim=8)),
-    "gemma2": ("Gemma2", dict(head_dim=8, sliding_window=6, query_pre_attn_scalar=12, attn_logit_softcapping=1.5)),
-    "gpt_neox": ("GPTNeoX", dict(rotary_pct=0.5)),
-    "phi": ("Phi", dict(partial_rotary_factor=0.5)),
-    "phi3": ("Phi3", dict(sliding_window=6)),
-    "olmo2": ("Olmo2", {}),
-    "starcoder2": ("Starcoder2", dict(sliding_window=6, use_bias=True)),
-    "falcon": ("Falcon", {}),
-    "mixtral": ("Mixtral", dict(num_local_experts=4, num_experts_per_tok=2)),
+    "gemma": ("Gemma", LLAMA | dict(head_dim=8), (SCORE,)),
+    "gemma2": ("Gemma2", LLAMA | dict(head_dim=8, sliding_window=6, query_pre_attn_scalar=12, attn_logit_softcapping=1.5), (SCORE,)),
+    "gpt_neox": ("GPTNeoX", LLAMA | dict(rotary_pct=0.5), (SCORE,)),
+    "phi": ("Phi", LLAMA | dict(partial_rotary_factor=0.5), (SCORE,)),
+    "phi3": ("Phi3", LLAMA | dict(sliding_window=6), (SCORE,)),
+    "olmo2": ("Olmo2", LLAMA, (SCORE,)),
+    "starcoder2": ("Starcoder2", LLAMA | dict(sliding_window=6, use_bias=True), (SCORE,)),
+    "falcon": ("Falcon", LLAMA, (SCORE,)),
+    "mixtral": ("Mixtral", LLAMA | dict(num_local_experts=4, num_experts_per_tok=2), (SCORE,)),
     "qwen2_moe": (
-        "Qwen2Moe", dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=24, shared_expert_intermediate_size=24),
+        "Qwen2Moe",
+        LLAMA | dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=24, shared_expert_intermediate_size=24), (SCORE,),
     ),
+    "bloom": ("Bloom", EARLY | dict(n_layer=2, n_head=4), (SCORE, TOKENS, SPANS)),
+    "mpt": ("Mpt", EARLY | dict(d_model=32, n_layers=2, n_heads=4, max_seq_len=64), (SCORE, TOKENS, SPANS)),
+    "gpt_neo": (
+        "GPTNeo",
+        EARLY | dict(
+            num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]], window_size=6, max_position_embeddings=64,
+        ),
+        (SCORE, TOKENS, SPANS),
+    ),
+    "gptj": ("GPTJ", EARLY | dict(n_embd=32, n_layer=2, n_head=4, n_positions=64, rotary_dim=4), (SCORE, SPANS)),
+    "opt": (
+        "OPT",
+        EARLY | dict(
+            num_hidden_layers=2, num_attention_heads=4, ffn_dim=40, max_position_embeddings=64, word_embed_proj_dim=24,
+            do_layer_norm_before=False,
+        ),
+        (SCORE,),
+    ),
+    "opt_answers": (
+        "OPT", EARLY | dict(num_hidden_layers=2, num_attention_heads=4, ffn_dim=40, max_position_embeddings=64), (SPANS,),
+    ),
+    "stablelm": ("StableLm", LLAMA | dict(use_parallel_residual=True, qk_layernorm=True), (SCORE,)),
+    "stablelm_tokens": ("StableLm", LLAMA, (TOKENS,)),
+    "smollm3": ("SmolLM3", LLAMA | dict(no_rope_layer_interval=2), (SCORE,)),
+    "smollm3_answers": ("SmolLM3", LLAMA | dict(no_rope_layer_interval=2), (SPANS,)),
+    "gpt_neox_heads": ("GPTNeoX", LLAMA | dict(rotary_pct=0.5), (TOKENS, SPANS)),
+    "falcon_heads": ("Falcon", LLAMA, (TOKENS, SPANS)),
+    "llama_answers": ("Llama", LLAMA, (SPANS,)),
+    "bloom_left": ("Bloom", EARLY | dict(n_layer=2, n_head=4), (SPANS,)),
+    "gemma_tokens": ("Gemma", LLAMA | dict(head_dim=8), (TOKENS,)),
+    "mixtral_answers": ("Mixtral", LLAMA | dict(num_local_experts=4, num_experts_per_tok=2), (SPANS,)),
 }
-DECODERS = ("GPT2", "Llama", "Mistral", "Qwen2", "Qwen3", "Gemma3Text", *(family for family, _ in SCORED.values()))
+DECODERS = ("GPT2", "Llama", "Mistral", "Qwen2", "Qwen3", "Gemma3Text", *(family for family, _, _ in SCORED.values()))
 ALL = ("TokenClassification", "QuestionAnswering", "MaskedLM")
 
 # name: (configuration, prefix of its classes, heads, kind of tokenizer)
@@ -176,9 +210,9 @@ MODELS = {
         "Gemma3Text", ("SequenceClassification",), "pieces",
     ),
 }
-for name, (family, further) in SCORED.items():
+for name, (family, fields, heads) in SCORED.items():
     kind = getattr(transformers, f"{family}Config")
-    MODELS[name] = (lambda kind=kind, further=further: kind(**LLAMA | further), family, ("SequenceClassification",), "bytes")
+    MODELS[name] = (lambda kind=kind, fields=fields: kind(**fields), family, heads, "bytes")
 
 
 def special_tokens(kind):
@@ -323,6 +357,8 @@ def write(name):
     config.id2label = dict(enumerate(LABELS))
     config.label2id = {label: i for i, label in enumerate(LABELS)}
     words = tokenizer(kind, reads_types, padding_first=config.pad_token_id == 1, decodes=family in DECODERS)
+    if name.endswith("_left"):
+        words.padding_side = words.init_kwargs["padding_side"] = "left"
     tensors, golden = {}, {}
     for i, head in enumerate(heads):
         own = type(config).from_dict(config.to_dict())

@@ -149,8 +149,14 @@ impl<'a> Weights<'a> {
     /// What stands under `name` if anything does, else this: checkpoints of a model with a head put the model under its name.
     #[must_use]
     pub fn at_or_here(&self, name: &str) -> Self {
-        let inner = self.at(name);
-        if self.checkpoint.tensors.keys().any(|key| key.starts_with(&inner.prefix)) { inner } else { self.clone() }
+        self.at_first_or_here(&[name])
+    }
+
+    /// The same with several names, of which the first counts that anything stands under.
+    #[must_use]
+    pub fn at_first_or_here(&self, names: &[&str]) -> Self {
+        let holds = |inner: &Self| self.checkpoint.tensors.keys().any(|key| key.starts_with(&inner.prefix));
+        names.iter().map(|name| self.at(name)).find(holds).unwrap_or_else(|| self.clone())
     }
 
     /// Whether the tensor `name` is there.

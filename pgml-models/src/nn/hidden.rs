@@ -133,6 +133,19 @@ impl Hidden {
         }
     }
 
+    /// Every value brought to at most `limit` on either side of zero; what is no number stays none.
+    #[must_use]
+    pub(crate) fn clipped(self, limit: f32) -> Self {
+        match self {
+            Self::Host(mut matrix) => {
+                // Not by `clamp`, which panics on limits that are none.
+                matrix.values.iter_mut().filter(|x| x.abs() > limit).for_each(|x| *x = limit.copysign(*x));
+                Self::Host(matrix)
+            }
+            Self::Device(tensor) => Self::Device(tensor.clamp(-limit, limit)),
+        }
+    }
+
     /// The result of tensor operations: how a block that has no fused form works in plain memory too.
     #[must_use]
     pub(crate) fn by_tensor(self, device: &Device, work: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {

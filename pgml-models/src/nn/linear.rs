@@ -15,6 +15,8 @@ use crate::kernels::{Activation, Cpu, Epilogue, PackedMatrix, Weights, gemm};
 pub struct Linear {
     form: Form,
     activation: Activation,
+    /// What outputs are clipped to, on either side of zero.
+    limit: Option<f32>,
 }
 
 #[derive(Debug, Clone)]
@@ -136,7 +138,11 @@ impl Linear {
             let weights: Vec<Weights<'_>> = run.iter().map(Rows::weights).collect();
             Arc::new(PackedMatrix::new(Cpu::detect(), run[0].precision(placement), &weights, inputs))
         };
-        Self { form: Form::Host { weights: runs.map(pack).collect(), bias }, activation: Activation::Identity }
+        Self {
+            form: Form::Host { weights: runs.map(pack).collect(), bias },
+            activation: Activation::Identity,
+            limit: None,
+        }
     }
 
     /// A layer of `parts` of its weight, each rows × inputs, and its `bias`.
@@ -153,13 +159,19 @@ impl Linear {
             let bias = bias.map(|bias| Tensor::from_data(TensorData::new(bias, [shape[0]]), placement.device()));
             Form::Device { weight: weight.transpose(), bias }
         };
-        Self { form, activation: Activation::Identity }
+        Self { form, activation: Activation::Identity, limit: None }
     }
 
     /// The same layer with `activation` applied to its outputs.
     #[must_use]
     pub fn with_activation(self, activation: Activation) -> Self {
         Self { activation, ..self }
+    }
+
+    /// The same layer whose outputs [`forward`](Self::forward) clips to at most `limit` on either side of zero, where one is given.
+    #[must_use]
+    pub fn clipped(self, limit: Option<f32>) -> Self {
+        Self { limit, ..self }
     }
 
     /// The same layer with `bias`, one number per output, in place of its own.
@@ -194,7 +206,11 @@ impl Linear {
     /// When `x` is not where the layer is.
     #[must_use]
     pub fn forward(&self, x: &Hidden) -> Hidden {
-        self.compute(x, None)
+        let outputs = self.compute(x, None);
+        match self.limit {
+            Some(limit) => outputs.clipped(limit),
+            None => outputs,
+        }
     }
 
     /// [`forward`](Self::forward) plus `residual`, n_tokens × outputs.

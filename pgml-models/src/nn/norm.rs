@@ -11,6 +11,8 @@ use crate::kernels::{Norm, NormKind};
 #[derive(Debug, Clone)]
 pub struct LayerNorm {
     kind: NormKind,
+    /// How many numbers are normalised together: as many as the weight has, or fewer where heads have weights of their own.
+    width: usize,
     weight: Vec<f32>,
     bias: Option<Vec<f32>>,
     eps: f32,
@@ -24,7 +26,8 @@ impl LayerNorm {
     pub fn load(source: &Source<'_>, width: usize, eps: f64) -> Result<Self> {
         let weight = source.weights.floats("weight", &[width])?.into_owned();
         let bias = source.weights.has("bias").then(|| source.weights.floats("bias", &[width])).transpose()?;
-        Ok(Self { kind: NormKind::Layer, weight, bias: bias.map(std::borrow::Cow::into_owned), eps: eps as f32 })
+        let bias = bias.map(std::borrow::Cow::into_owned);
+        Ok(Self { kind: NormKind::Layer, width, weight, bias, eps: eps as f32 })
     }
 
     /// Root-mean-square normalisation: reads `weight` and adds `offset` to it (Gemma stores the distance from 1).
@@ -34,13 +37,20 @@ impl LayerNorm {
     pub fn load_rms(source: &Source<'_>, width: usize, eps: f64, offset: f32) -> Result<Self> {
         let mut weight = source.weights.floats("weight", &[width])?.into_owned();
         weight.iter_mut().for_each(|x| *x += offset);
-        Ok(Self { kind: NormKind::Rms, weight, bias: None, eps: eps as f32 })
+        Ok(Self { kind: NormKind::Rms, width, weight, bias: None, eps: eps as f32 })
     }
 
     /// Layer normalisation that has learnt nothing (OLMo).
     #[must_use]
     pub fn plain(width: usize, eps: f64) -> Self {
-        Self { kind: NormKind::Layer, weight: vec![1.0; width], bias: None, eps: eps as f32 }
+        Self { kind: NormKind::Layer, width, weight: vec![1.0; width], bias: None, eps: eps as f32 }
+    }
+
+    /// Layer normalisation of heads of `width` columns, each of which has a part of `weight` of its own; for
+    /// [`forward_columns`](Self::forward_columns) of all of them.
+    #[must_use]
+    pub fn of_heads(weight: Vec<f32>, width: usize, eps: f64) -> Self {
+        Self { kind: NormKind::Layer, width, weight, bias: None, eps: eps as f32 }
     }
 
     /// The same norm whose results are multiplied by `factor`.
@@ -58,7 +68,7 @@ impl LayerNorm {
             Hidden::Host(mut x) => {
                 let width = x.width();
                 let team = std::sync::Arc::clone(x.team());
-                self.kernel().apply(&team, x.values_mut(), width);
+                self.kernel(&self.weight).apply(&team, x.values_mut(), width);
                 Hidden::Host(x)
             }
             Hidden::Device(x) => Hidden::Device(self.on_device(x)),
@@ -71,7 +81,7 @@ impl LayerNorm {
         match x {
             Hidden::Host(x) => {
                 let mut out = x.unfilled(x.width());
-                self.kernel().apply_into(x.team(), x.values(), None, out.values_mut(), x.width());
+                self.kernel(&self.weight).apply_into(x.team(), x.values(), None, out.values_mut(), x.width());
                 Hidden::Host(out)
             }
             Hidden::Device(x) => Hidden::Device(self.on_device(x.clone())),
@@ -98,8 +108,12 @@ impl LayerNorm {
         match x {
             Hidden::Host(mut x) => {
                 let (width, team) = (x.width(), std::sync::Arc::clone(x.team()));
+                let stretch = columns.len() * self.width / self.weight.len().max(1);
                 for row in x.values_mut().chunks_exact_mut(width) {
-                    self.kernel().apply(&team, &mut row[columns.clone()], self.weight.len());
+                    let parts = row[columns.clone()].chunks_exact_mut(stretch.max(1));
+                    for (part, weight) in parts.zip(self.weight.chunks_exact(self.width)) {
+                        self.kernel(weight).apply(&team, part, self.width);
+                    }
                 }
                 Hidden::Host(x)
             }
@@ -107,14 +121,16 @@ impl LayerNorm {
         }
     }
 
-    fn kernel(&self) -> Norm<'_> {
-        Norm { kind: self.kind, weight: Some(&self.weight), bias: self.bias.as_deref(), epsilon: self.eps }
+    fn kernel<'a>(&'a self, weight: &'a [f32]) -> Norm<'a> {
+        Norm { kind: self.kind, weight: Some(weight), bias: self.bias.as_deref(), epsilon: self.eps }
     }
 
     fn columns_on_device(&self, x: Tensor<2>, columns: std::ops::Range<usize>) -> Tensor<2> {
-        let ([rows, width], head_dim) = (x.dims(), self.weight.len());
-        let heads = x.clone().slice_dim(1, columns.clone()).reshape([rows * columns.len() / head_dim, head_dim]);
-        let mut parts = vec![self.on_device(heads).reshape([rows, columns.len()])];
+        let ([rows, width], own) = (x.dims(), self.weight.len());
+        let heads = x.clone().slice_dim(1, columns.clone());
+        let heads = self.normal(heads.reshape([rows * columns.len() / self.width, self.width]));
+        let weighed = self.weighed(heads.reshape([rows * columns.len() / own, own]));
+        let mut parts = vec![weighed.reshape([rows, columns.len()])];
         if columns.start > 0 {
             parts.insert(0, x.clone().slice_dim(1, 0..columns.start));
         }
@@ -125,13 +141,23 @@ impl LayerNorm {
     }
 
     fn on_device(&self, x: Tensor<2>) -> Tensor<2> {
-        let device = x.device();
+        self.weighed(self.normal(x))
+    }
+
+    /// Each row normalised.
+    fn normal(&self, x: Tensor<2>) -> Tensor<2> {
         let centred = match self.kind {
             NormKind::Layer => x.clone() - x.mean_dim(1),
             NormKind::Rms => x,
         };
         let variance = centred.clone().square().mean_dim(1);
-        let scaled = centred / (variance + self.eps).sqrt() * row(&self.weight, &device);
+        centred / (variance + self.eps).sqrt()
+    }
+
+    /// Rows as wide as the weight, times it.
+    fn weighed(&self, x: Tensor<2>) -> Tensor<2> {
+        let device = x.device();
+        let scaled = x * row(&self.weight, &device);
         match &self.bias {
             Some(bias) => scaled + row(bias, &device),
             None => scaled,

@@ -152,7 +152,9 @@ fn load_checkpoint(
     }
     let checkpoint = Checkpoint::open(folder)?;
     let root = Source { weights: checkpoint.weights(), placement };
-    let model = root.at_or_here(architecture.prefix);
+    // LLaMA and its kin have their body under this name where they find answers.
+    let names = [architecture.prefix, "transformer"];
+    let model = Source { weights: root.weights.at_first_or_here(&names), placement };
     let encoder = (architecture.load)(config, &model)?;
     let source = HeadSource { root, model, width: encoder.width() };
     let head = load_head.flatten().map(|load| load(config, &source)).transpose()?;

@@ -4,13 +4,18 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, PreNormLayer, Stack, TextEncoder, check_heads, only, read};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, check_heads, only, read};
 use crate::kernels::Activation;
 use crate::nn::{Attention, AttentionBias, Embedding, LayerNorm, Linear, Mlp, Source};
 
 /// BLOOM and BLOOMZ.
-pub static BLOOM: Encoder =
-    Encoder { model_types: &["bloom"], prefix: "transformer", ignored: &["lm_head."], load, head: None };
+pub static BLOOM: Encoder = Encoder {
+    model_types: &["bloom"],
+    prefix: "transformer",
+    ignored: &["lm_head.", "score.", "classifier.", "qa_outputs."],
+    load,
+    head: Some(Heads::EARLY_DECODER),
+};
 
 /// The numbers that have had two names each.
 #[derive(Deserialize)]

@@ -5,7 +5,6 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::head::{qa_outputs, score, score_of_tokens};
 use super::rope_config::partial_rope;
 use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, read, rope};
 use crate::kernels::Activation;
@@ -14,17 +13,13 @@ use crate::nn::{Attention, AttentionBias, Embedding, FeedForward, GatedMlp, Laye
 
 pub(super) const IGNORED: &[&str] = &["lm_head.", "score.", "qa_outputs.", "inv_freq"];
 
-/// What decoders have on top for tasks.
-pub(super) const HEADS: Heads =
-    Heads { sequence: Some(score), tokens: Some(score_of_tokens), spans: Some(qa_outputs), ..Heads::NONE };
-
 /// LLaMA.
 pub static LLAMA: Encoder = Encoder {
     model_types: &["llama"],
     prefix: "model",
     ignored: IGNORED,
     load: |config, source| load(config, source, &PLAIN),
-    head: Some(HEADS),
+    head: Some(Heads::DECODER),
 };
 
 /// Mistral, whose layers all slide where a window is given.
@@ -33,7 +28,7 @@ pub static MISTRAL: Encoder = Encoder {
     prefix: "model",
     ignored: IGNORED,
     load: |config, source| load(config, source, &Kind { slides: Decoder::slides_everywhere, ..PLAIN }),
-    head: Some(HEADS),
+    head: Some(Heads::DECODER),
 };
 
 /// Qwen 2.
@@ -42,7 +37,7 @@ pub static QWEN2: Encoder = Encoder {
     prefix: "model",
     ignored: IGNORED,
     load: |config, source| load(config, source, &Kind { slides: Decoder::slides_in_qwen, ..PLAIN }),
-    head: Some(HEADS),
+    head: Some(Heads::DECODER),
 };
 
 /// Qwen 3.
@@ -53,7 +48,7 @@ pub static QWEN3: Encoder = Encoder {
     load: |config, source| {
         load(config, source, &Kind { has_head_norms: true, slides: Decoder::slides_in_qwen, ..PLAIN })
     },
-    head: Some(HEADS),
+    head: Some(Heads::DECODER),
 };
 
 /// The fields that decoders have in common.
@@ -76,6 +71,8 @@ pub(super) struct Decoder {
     pub max_window_layers: Option<usize>,
     pub layer_types: Option<Vec<String>>,
     pub is_causal: Option<bool>,
+    /// What queries, keys and values are clipped to (OLMo).
+    pub clip_qkv: Option<f32>,
 }
 
 /// As in transformers.
@@ -222,7 +219,7 @@ impl Decoder {
         let piece = |name, n_heads| Piece { source: source.at(name), outputs: n_heads * self.head_dim() };
         let (n_heads, n_kv_heads) = (self.num_attention_heads, self.n_kv_heads());
         let pieces = [piece("q_proj", n_heads), piece("k_proj", n_kv_heads), piece("v_proj", n_kv_heads)];
-        Linear::joined(&pieces, self.hidden_size)
+        Ok(Linear::joined(&pieces, self.hidden_size)?.clipped(self.clip_qkv))
     }
 
     pub(super) fn attention_output(&self, source: &Source<'_>) -> Result<Linear> {

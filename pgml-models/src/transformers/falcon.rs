@@ -14,9 +14,9 @@ use crate::nn::{Attention, AttentionBias, Embedding, LayerNorm, Linear, Mlp, Rop
 pub static FALCON: Encoder = Encoder {
     model_types: &["falcon"],
     prefix: "transformer",
-    ignored: &["lm_head.", "inv_freq"],
+    ignored: &["lm_head.", "inv_freq", "score.", "classifier.", "qa_outputs."],
     load,
-    head: Some(Heads::SCORE),
+    head: Some(Heads::EARLY_DECODER),
 };
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use crate::nn::{Embedding, LayerNorm, Source};
 
 /// Gemma.
 pub static GEMMA: Encoder =
-    Encoder { model_types: &["gemma"], prefix: "model", ignored: IGNORED, load, head: Some(Heads::SCORE) };
+    Encoder { model_types: &["gemma"], prefix: "model", ignored: IGNORED, load, head: Some(Heads::SCORES) };
 
 fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     only(config, "use_bidirectional_attention", &[json!(false)])?;

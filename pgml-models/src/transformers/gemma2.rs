@@ -11,7 +11,7 @@ use crate::nn::{Attention, Rope, Source};
 
 /// Gemma 2.
 pub static GEMMA2: Encoder =
-    Encoder { model_types: &["gemma2"], prefix: "model", ignored: IGNORED, load, head: Some(Heads::SCORE) };
+    Encoder { model_types: &["gemma2"], prefix: "model", ignored: IGNORED, load, head: Some(Heads::SCORES) };
 
 #[derive(Deserialize)]
 struct Own {

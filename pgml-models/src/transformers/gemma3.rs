@@ -4,18 +4,13 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::decoder::{Decoder, HEADS, IGNORED};
+use super::decoder::{Decoder, IGNORED};
 use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, only, read, rope};
 use crate::nn::{Attention, Embedding, LayerNorm, Source};
 
 /// Gemma 3, its text part.
-pub static GEMMA3: Encoder = Encoder {
-    model_types: &["gemma3_text"],
-    prefix: "model",
-    ignored: IGNORED,
-    load,
-    head: Some(Heads { tokens: None, spans: None, ..HEADS }),
-};
+pub static GEMMA3: Encoder =
+    Encoder { model_types: &["gemma3_text"], prefix: "model", ignored: IGNORED, load, head: Some(Heads::SCORE) };
 
 #[derive(Deserialize)]
 struct Own {

@@ -4,7 +4,6 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::head::{classifier, qa_outputs, score};
 use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, check_heads, only, read};
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Source};
 
@@ -15,7 +14,7 @@ pub static GPT2: Encoder = Encoder {
     // Masks that old checkpoints store.
     ignored: &["attn.bias", "attn.masked_bias", "lm_head.", "score.", "classifier.", "qa_outputs."],
     load,
-    head: Some(Heads { sequence: Some(score), tokens: Some(classifier), spans: Some(qa_outputs), ..Heads::NONE }),
+    head: Some(Heads::EARLY_DECODER),
 };
 
 #[derive(Deserialize)]

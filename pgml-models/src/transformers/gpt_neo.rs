@@ -4,7 +4,7 @@ use pgml_core::{Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Encoder, PreNormLayer, Stack, TextEncoder, activation, check_heads, read};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, check_heads, read};
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Source};
 
@@ -13,9 +13,9 @@ pub static GPT_NEO: Encoder = Encoder {
     model_types: &["gpt_neo"],
     prefix: "transformer",
     // Masks that old checkpoints store.
-    ignored: &["attn.attention.bias", "attn.attention.masked_bias", "lm_head."],
+    ignored: &["attn.attention.bias", "attn.attention.masked_bias", "lm_head.", "score.", "classifier.", "qa_outputs."],
     load,
-    head: None,
+    head: Some(Heads::EARLY_DECODER),
 };
 
 #[derive(Deserialize)]

@@ -15,9 +15,17 @@ pub static GPT_NEOX: Encoder = Encoder {
     model_types: &["gpt_neox"],
     prefix: "gpt_neox",
     // Masks that old checkpoints store.
-    ignored: &["embed_out.", "attention.bias", "attention.masked_bias", "inv_freq"],
+    ignored: &[
+        "embed_out.",
+        "attention.bias",
+        "attention.masked_bias",
+        "inv_freq",
+        "score.",
+        "classifier.",
+        "qa_outputs.",
+    ],
     load,
-    head: Some(Heads::SCORE),
+    head: Some(Heads::EARLY_DECODER),
 };
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::parallel::ParallelLayer;
-use super::{Encoder, PreNormLayer, Stack, TextEncoder, activation, check_heads, read};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, activation, check_heads, read};
 use crate::nn::linear::Piece;
 use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Rope, Source};
 
@@ -14,9 +14,9 @@ pub static GPTJ: Encoder = Encoder {
     model_types: &["gptj"],
     prefix: "transformer",
     // Masks that old checkpoints store.
-    ignored: &["attn.bias", "attn.masked_bias", "lm_head."],
+    ignored: &["attn.bias", "attn.masked_bias", "lm_head.", "score.", "qa_outputs."],
     load,
-    head: None,
+    head: Some(Heads { tokens: None, ..Heads::DECODER }),
 };
 
 #[derive(Deserialize)]

@@ -76,8 +76,17 @@ pub(super) enum Reads {
 impl Heads {
     pub(super) const NONE: Self = Self { sequence: None, tokens: None, spans: None, words: None, cells: None };
 
-    /// Those of most decoders: labels of a sequence.
+    /// Those of some decoders: labels of a sequence.
     pub(super) const SCORE: Self = Self { sequence: Some(score), ..Self::NONE };
+
+    /// Those of others: labels of a sequence and of tokens, both by `score`.
+    pub(super) const SCORES: Self = Self { tokens: Some(score_of_tokens), ..Self::SCORE };
+
+    /// Those of most decoders: the same, and answers.
+    pub(super) const DECODER: Self = Self { spans: Some(qa_outputs), ..Self::SCORES };
+
+    /// Those of decoders that came before these: labels of tokens are those of encoders.
+    pub(super) const EARLY_DECODER: Self = Self { tokens: Some(classifier), ..Self::DECODER };
 
     /// Those of most encoders, whose layers for tokens and for answers are `classifier` and `qa_outputs`.
     pub(super) const fn of_encoder(sequence: LoadHead, words: LoadHead) -> Self {

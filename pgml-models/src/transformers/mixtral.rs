@@ -21,7 +21,7 @@ pub static MIXTRAL: Encoder = Encoder {
             &Kind { slides: Decoder::slides_everywhere, theta: 1_000_000.0, feed_forward, ..PLAIN },
         )
     },
-    head: Some(Heads::SCORE),
+    head: Some(Heads::DECODER),
 };
 
 #[derive(Deserialize)]

@@ -4,13 +4,18 @@ use pgml_core::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Encoder, PreNormLayer, Stack, TextEncoder, check_heads, only, read};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, check_heads, only, read};
 use crate::kernels::Activation;
 use crate::nn::{Attention, AttentionBias, Embedding, LayerNorm, Linear, Mlp, Source};
 
 /// MPT.
-pub static MPT: Encoder =
-    Encoder { model_types: &["mpt"], prefix: "transformer", ignored: &["lm_head."], load, head: None };
+pub static MPT: Encoder = Encoder {
+    model_types: &["mpt"],
+    prefix: "transformer",
+    ignored: &["lm_head.", "score.", "classifier.", "qa_outputs."],
+    load,
+    head: Some(Heads::EARLY_DECODER),
+};
 
 #[derive(Deserialize)]
 struct Config {
@@ -27,7 +32,6 @@ fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let fields: Config = read(config)?;
     let width = fields.d_model;
     check_heads(width, fields.n_heads)?;
-    only(&fields.attn_config, "clip_qkv", &[])?;
     only(&fields.attn_config, "qk_ln", &[json!(false)])?;
     only(&fields.attn_config, "prefix_lm", &[json!(false)])?;
     only(&fields.attn_config, "alibi", &[json!(true)])?;
@@ -53,10 +57,12 @@ fn layer(source: &Source<'_>, fields: &Config, i: usize) -> Result<PreNormLayer>
     let full = Attention::full(width, n_heads);
     let scale =
         fields.attn_config.get("softmax_scale").and_then(Value::as_f64).map_or(full.scale, |scale| scale as f32);
+    // None where it is zero, as in transformers.
+    let limit = fields.attn_config.get("clip_qkv").and_then(Value::as_f64).filter(|limit| *limit != 0.0);
     let (up, down) = (source.at("ffn.up_proj"), source.at("ffn.down_proj"));
     Ok(PreNormLayer {
         attention_norm: Some(norm(&source.at("norm_1"), fields)?),
-        query_key_value: Linear::load(&own.at("Wqkv"), width, 3 * width)?,
+        query_key_value: Linear::load(&own.at("Wqkv"), width, 3 * width)?.clipped(limit.map(|limit| limit as f32)),
         query_key_norms: None,
         rope: None,
         attention: Attention { causal: true, layer: i, scale, bias: AttentionBias::alibi(n_heads), ..full },

@@ -5,7 +5,7 @@ use pgml_core::Result;
 use serde_json::Value;
 
 use super::decoder::{self, Decoder, IGNORED, Kind, PLAIN};
-use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, only, rope};
+use super::{Encoder, Heads, PreNormLayer, Stack, TextEncoder, rope};
 use crate::nn::{Embedding, LayerNorm, Rope, Source};
 
 /// OLMo.
@@ -14,7 +14,6 @@ pub static OLMO: Encoder = Encoder {
     prefix: "model",
     ignored: IGNORED,
     load: |config, source| {
-        only(config, "clip_qkv", &[])?;
         decoder::load(config, source, &Kind { norm: |_, fields, _| Ok(plain_norm(fields)), ..PLAIN })
     },
     head: Some(Heads::SCORE),

@@ -14,9 +14,9 @@ use crate::nn::{Attention, Embedding, LayerNorm, Linear, Mlp, Rope, Source};
 pub static PHI: Encoder = Encoder {
     model_types: &["phi"],
     prefix: "model",
-    ignored: &["lm_head.", "inv_freq"],
+    ignored: &["lm_head.", "inv_freq", "score."],
     load,
-    head: Some(Heads::SCORE),
+    head: Some(Heads::SCORES),
 };
 
 #[derive(Deserialize)]

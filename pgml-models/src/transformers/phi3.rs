@@ -10,7 +10,7 @@ use crate::nn::{Embedding, GatedMlp, LayerNorm, Linear, Rope, Source};
 
 /// Phi-3.
 pub static PHI3: Encoder =
-    Encoder { model_types: &["phi3"], prefix: "model", ignored: IGNORED, load, head: Some(Heads::SCORE) };
+    Encoder { model_types: &["phi3"], prefix: "model", ignored: IGNORED, load, head: Some(Heads::SCORES) };
 
 fn load(config: &Value, source: &Source<'_>) -> Result<Box<dyn TextEncoder>> {
     let fields = Decoder::read(config)?;

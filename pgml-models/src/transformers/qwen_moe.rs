@@ -16,7 +16,7 @@ pub static QWEN2_MOE: Encoder = Encoder {
     prefix: "model",
     ignored: IGNORED,
     load: |config, source| decoder::load(config, source, &Kind { slides: slides_by_turns, feed_forward, ..PLAIN }),
-    head: Some(Heads::SCORE),
+    head: Some(Heads::DECODER),
 };
 
 /// Qwen 3 with a mixture.
@@ -28,7 +28,7 @@ pub static QWEN3_MOE: Encoder = Encoder {
         let slides = |fields: &Decoder, _| fields.use_sliding_window == Some(true) && fields.sliding_window.is_some();
         decoder::load(config, source, &Kind { has_head_norms: true, slides, feed_forward, ..PLAIN })
     },
-    head: Some(Heads::SCORE),
+    head: Some(Heads::DECODER),
 };
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::decoder::{self, IGNORED, Kind, PLAIN};
-use super::{Encoder, read};
+use super::{Encoder, Heads, read};
 
 /// SmolLM 3.
 pub static SMOLLM3: Encoder = Encoder {
@@ -13,7 +13,7 @@ pub static SMOLLM3: Encoder = Encoder {
     prefix: "model",
     ignored: IGNORED,
     load: |config, source| decoder::load(config, source, &Kind { turns, theta: 2_000_000.0, ..PLAIN }),
-    head: None,
+    head: Some(Heads::DECODER),
 };
 
 #[derive(Deserialize)]

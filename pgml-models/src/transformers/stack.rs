@@ -55,7 +55,20 @@ impl<L: Layer> TextEncoder for Stack<L> {
     }
 
     fn forward(&self, batch: &PackedBatch) -> Result<Hidden> {
-        let mut x = begin(&self.embeddings, self.positions.as_ref(), self.embeddings_norm.as_ref(), batch)?;
+        let begun = begin(&self.embeddings, self.positions.as_ref(), self.embeddings_norm.as_ref(), batch)?;
+        self.go_on(begun, batch)
+    }
+}
+
+impl<L: Layer> Stack<L> {
+    /// What the layers make of vectors.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`](pgml_core::ErrorKind::Cancelled).
+    ///
+    /// # Shapes
+    /// x and result: n_tokens × width
+    pub(super) fn go_on(&self, mut x: Hidden, batch: &PackedBatch) -> Result<Hidden> {
         for layer in &self.layers {
             batch.check()?;
             x = layer.forward(x, batch);

@@ -16,7 +16,7 @@ pub static STARCODER2: Encoder = Encoder {
     load: |config, source| {
         decoder::load(config, source, &Kind { slides: Decoder::slides_everywhere, norm, feed_forward, ..PLAIN })
     },
-    head: Some(Heads::SCORE),
+    head: Some(Heads::SCORES),
 };
 
 #[derive(Deserialize)]
