@@ -2,13 +2,18 @@
 //! Made by `tests/golden/classifiers.py` with transformers 5.23.0 and torch 2.15.0.
 #![cfg(feature = "transformers")]
 
-use std::path::{Path, PathBuf};
+#[path = "common/answers.rs"]
+mod answers;
+
+use std::path::PathBuf;
 
 use pgml_core::Run;
 use pgml_core::text::{ModelSpec, TextPipeline, TextTask};
 use pgml_models::text::load_pipeline;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use answers::{Case, assert_alike, load_on};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -17,40 +22,14 @@ struct Golden {
     cases: Vec<Case>,
 }
 
-#[derive(Deserialize)]
-struct Case {
-    args: Map<String, Value>,
-    answers: Vec<Value>,
-}
-
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/classifiers").join(name)
+    answers::folder("classifiers", name)
 }
 
 fn load(name: &str) -> (std::sync::Arc<dyn TextPipeline>, Golden) {
     let golden: Golden =
         serde_json::from_slice(&std::fs::read(folder(name).join("golden.json")).expect("golden.json")).expect("JSON");
-    let task = TextTask::named(&golden.task).expect("known");
-    (load_pipeline(&folder(name), task, &ModelSpec::named(name), &Run::new()).expect("loads"), golden)
-}
-
-/// Equal but for numbers, which may differ by 1e-4.
-fn assert_alike(got: &Value, want: &Value, what: &str) {
-    match (got, want) {
-        (Value::Number(a), Value::Number(b)) => {
-            let (a, b) = (a.as_f64().expect("a number"), b.as_f64().expect("a number"));
-            assert!((a - b).abs() < 1e-4, "{what}: {a} is not {b}");
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).for_each(|(a, b)| assert_alike(a, b, what));
-        }
-        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
-            for (key, b) in b {
-                assert_alike(a.get(key).unwrap_or(&Value::Null), b, what);
-            }
-        }
-        _ => assert_eq!(got, want, "{what}"),
-    }
+    (load_on("cpu", &folder(name), &golden.task), golden)
 }
 
 #[test]

@@ -2,8 +2,11 @@
 //! Made by `tests/golden/tasks.py` with transformers 5.23.0 (question-answering: 4.48.3) and torch 2.15.0.
 #![cfg(feature = "transformers")]
 
+#[path = "common/answers.rs"]
+mod answers;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pgml_core::text::{ModelSpec, TableToken, TextPipeline, TextTask, Tokens};
@@ -12,6 +15,8 @@ use pgml_models::text::{load_pipeline, task_of};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use answers::{Case, assert_alike, load_on};
+
 #[derive(Deserialize)]
 struct Golden {
     /// Texts, or JSON objects.
@@ -19,14 +24,8 @@ struct Golden {
     cases: Vec<Case>,
 }
 
-#[derive(Deserialize)]
-struct Case {
-    args: Map<String, Value>,
-    answers: Vec<Value>,
-}
-
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/tasks").join(name)
+    answers::folder("tasks", name)
 }
 
 /// Every checkpoint's name, with what it answers by task.
@@ -43,14 +42,8 @@ fn goldens() -> Vec<(String, BTreeMap<String, Golden>)> {
     goldens
 }
 
-fn load_on(device: &str, name: &str, task: &str) -> Arc<dyn TextPipeline> {
-    let spec = ModelSpec { device: Some(device.to_owned()), ..ModelSpec::named(name) };
-    let task = TextTask::named(task).expect("known");
-    load_pipeline(&folder(name), task, &spec, &Run::new()).unwrap_or_else(|error| panic!("{name}: {error:?}"))
-}
-
 fn load(name: &str, task: &str) -> Arc<dyn TextPipeline> {
-    load_on("cpu", name, task)
+    load_on("cpu", &folder(name), task)
 }
 
 /// As SQL passes it.
@@ -62,25 +55,6 @@ fn object(json: Value) -> Map<String, Value> {
     json.as_object().expect("an object").clone()
 }
 
-/// Equal but for numbers with a fraction, which may differ by 1e-4.
-fn assert_alike(got: &Value, want: &Value, what: &str) {
-    match (got, want) {
-        (Value::Number(a), Value::Number(b)) if want.is_f64() => {
-            let (a, b) = (a.as_f64().expect("a number"), b.as_f64().expect("a number"));
-            assert!((a - b).abs() < 1e-4 * b.abs().max(1.0), "{what}: {a} is not {b}");
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).for_each(|(a, b)| assert_alike(a, b, what));
-        }
-        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
-            for (key, b) in b {
-                assert_alike(a.get(key).unwrap_or(&Value::Null), b, what);
-            }
-        }
-        _ => assert_eq!(got, want, "{what}"),
-    }
-}
-
 #[test]
 fn answers_equal_those_of_transformers() {
     let device = std::env::var("PGML_TEST_DEVICE").ok();
@@ -88,7 +62,7 @@ fn answers_equal_those_of_transformers() {
     for device in ["cpu", "flex"].into_iter().chain(device.as_deref()) {
         for (name, tasks) in goldens() {
             for (task, golden) in tasks {
-                let model = load_on(device, &name, &task);
+                let model = load_on(device, &folder(&name), &task);
                 let texts: Vec<String> = golden.inputs.iter().map(text).collect();
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
                 for case in golden.cases {
@@ -221,7 +195,7 @@ fn tables_are_read_as_transformers_reads_them() {
         for (i, (got, wanted)) in got.iter().zip(wanted).enumerate() {
             assert_eq!(got.ids, wanted.ids, "{name}, question {i}");
             let types = |(cell, part): (&TableToken, &u32)| {
-                [*part, cell.column, cell.row, 0, cell.rank, cell.rank_from_end, cell.relation]
+                [*part, cell.column, cell.row, cell.answered, cell.rank, cell.rank_from_end, cell.relation]
             };
             let types: Vec<[u32; 7]> = got.cells.iter().zip(&got.type_ids).map(types).collect();
             assert_eq!(types, wanted.types, "{name}, question {i}");
@@ -229,14 +203,90 @@ fn tables_are_read_as_transformers_reads_them() {
     }
 }
 
+#[derive(Deserialize)]
+struct Conversation {
+    input: String,
+    answer: Value,
+}
+
 #[test]
-fn questions_that_mean_earlier_answers_and_tables_that_do_not_fit_are_refused() {
+fn questions_that_mean_the_answers_before_are_told_them() {
+    let json = std::fs::read(folder("tapas").join("conversations.json")).expect("conversations.json");
+    let conversations: Vec<Conversation> = serde_json::from_slice(&json).expect("valid");
+    for device in ["cpu", "flex"] {
+        let model = load_on(device, &folder("tapas"), "table-question-answering");
+        for Conversation { input, answer } in &conversations {
+            let got = model.answer(&[input], &object(json!({"sequential": true})), &Run::new()).expect("works");
+            assert_eq!(got[0], *answer, "{input}");
+        }
+    }
+}
+
+/// A copy of a checkpoint that has its list of words, as `settings` read it, in place of `tokenizer.json`.
+fn with_words_alone(name: &str, settings: Value) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(folder(name).join(file), copy.path().join(file)).expect("copied");
+    }
+    let json = std::fs::read(folder(name).join("tokenizer.json")).expect("tokenizer.json");
+    let tokenizer: Value = serde_json::from_slice(&json).expect("valid");
+    let words = tokenizer["model"]["vocab"].as_object().expect("a vocabulary");
+    let mut words: Vec<(&String, u64)> = words.iter().map(|(word, id)| (word, id.as_u64().expect("an id"))).collect();
+    words.sort_by_key(|(_, id)| *id);
+    let words: String = words.into_iter().map(|(word, _)| format!("{word}\n")).collect();
+    std::fs::write(copy.path().join("vocab.txt"), words).expect("written");
+    std::fs::write(copy.path().join("tokenizer_config.json"), settings.to_string()).expect("written");
+    copy
+}
+
+#[test]
+fn without_tokenizer_json_the_list_of_words_cuts_texts_the_same_way() {
+    for (name, tasks, settings) in [
+        (
+            "bert",
+            &["fill-mask", "token-classification", "question-answering"][..],
+            json!({"do_lower_case": false, "model_max_length": 32}),
+        ),
+        (
+            "distilbert",
+            &["fill-mask", "token-classification"],
+            json!({"model_input_names": ["input_ids"], "model_max_length": 32}),
+        ),
+        ("tapas", &["table-question-answering"], json!({"tokenizer_class": "TapasTokenizer", "model_max_length": 90})),
+    ] {
+        let copy = with_words_alone(name, settings);
+        let goldens = goldens().into_iter().find(|(known, _)| known == name).expect("a golden").1;
+        for task in tasks {
+            let kind = TextTask::named(task).expect("known");
+            let own = load_pipeline(copy.path(), kind, &ModelSpec::named(name), &Run::new()).expect("loads");
+            for input in &goldens[*task].inputs {
+                let asked = |model: &dyn TextPipeline| model.ask(&text(input), &Map::new()).expect("valid").sequences;
+                assert_eq!(asked(&*own), asked(&*load(name, task)), "{name}, {task}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_of_words_that_cannot_be_used_are_refused() {
+    let refused = |settings: Value| {
+        let copy = with_words_alone("bert", settings);
+        let loaded = load_pipeline(copy.path(), TextTask::FillMask, &ModelSpec::named("m"), &Run::new());
+        loaded.err().map_or_else(String::new, |error| error.message().to_owned())
+    };
+    assert!(refused(json!({"do_basic_tokenize": false})).contains("do_basic_tokenize false is not supported"));
+    assert!(refused(json!({"tokenizer_class": "BertJapaneseTokenizer"})).contains("no tokenizer.json"));
+    assert!(refused(json!({"cls_token": "[NONE]"})).contains("no token [NONE]"));
+    let beyond = json!({"added_tokens_decoder": {"9000": {"content": "[NEW]"}}});
+    assert!(refused(beyond).contains("\"[NEW]\" cannot have the number 9000"));
+}
+
+#[test]
+fn tables_that_do_not_fit_are_refused() {
     let model = load("tapas", "table-question-answering");
     let refused = |input: Value, args: Value| {
         model.ask(&input.to_string(), &object(args)).err().map_or_else(String::new, |error| error.message().to_owned())
     };
-    let two = json!({"table": {"a": ["x"]}, "query": ["q", "and then"]});
-    assert!(refused(two, json!({"sequential": true})).contains("ask them one by one"));
     let long = json!({"table": {"a": ["x"]}, "query": "who ".repeat(200)});
     assert!(refused(long, json!({})).contains("the model reads 90 at most"));
     let wide: Map<String, Value> = (0..90).map(|i| (i.to_string(), json!(["x"]))).collect();

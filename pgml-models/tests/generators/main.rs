@@ -8,6 +8,8 @@ mod config_forms;
 mod gguf;
 mod golden;
 mod served;
+#[path = "../common/steps.rs"]
+mod steps;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -15,28 +17,19 @@ use std::sync::{Arc, Mutex};
 use pgml_core::text::ModelSpec;
 use pgml_models::device::Placement;
 use pgml_models::kernels::Team;
-use pgml_models::nn::{CacheMemory, KvCache, PackedBatch, SharedCache};
+use pgml_models::nn::{CacheMemory, KvCache, SharedCache};
 use pgml_models::transformers::{CAUSAL, CausalLm};
 
 use golden::{Case, assert_close, config, folders, load, placements};
-
-/// Enough memory for every text here.
-const PLENTY: usize = 1 << 30;
+use steps::{PLENTY, best};
 
 fn cache(model: &CausalLm) -> SharedCache {
-    let memory = CacheMemory::new(model.layout(), PLENTY);
-    Arc::new(Mutex::new(KvCache::new(&memory, model.placement().on_host())))
+    Arc::new(Mutex::new(steps::cache(model)))
 }
 
 /// The scores of the last token of each sequence.
 fn step(model: &CausalLm, sequences: &[(&[u32], SharedCache)], threads: usize) -> Vec<Vec<f32>> {
-    for (ids, cache) in sequences {
-        cache.lock().expect("nobody panicked").reserve(ids.len()).expect("plenty of memory");
-    }
-    let batch = PackedBatch::continuing(sequences, &Arc::new(Team::new(threads)));
-    let rows: Vec<usize> = batch.sequences().map(|rows| rows.end - 1).collect();
-    let logits = model.logits(&batch, &rows).expect("a forward pass");
-    logits.chunks_exact(model.vocabulary()).map(<[f32]>::to_vec).collect()
+    steps::step(model, sequences, Vec::new(), &Arc::new(Team::new(threads)))
 }
 
 /// The tokens of `text` whose keys and values are not in `cache`: the last, or all where others are needed by now.
@@ -44,11 +37,6 @@ fn unread<'a>(text: &'a [u32], cache: &SharedCache) -> &'a [u32] {
     let mut cache = cache.lock().expect("nobody panicked");
     cache.expect(text.len());
     &text[cache.len()..]
-}
-
-fn best(logits: &[f32]) -> u32 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    logits.iter().position(|x| *x == largest).expect("a largest") as u32
 }
 
 #[test]

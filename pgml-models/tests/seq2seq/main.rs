@@ -1,10 +1,12 @@
 //! Every architecture with encoder and decoder against `transformers`: scores, greedy and beam search, and the answers of the
 //! pipelines, alone and in batches.
-//! Made by `tests/golden/seq2seq.py` with transformers 4.48.3 and torch 2.15.0.
+//! Made by `tests/golden/seq2seq.py` with transformers 4.48.3 (some with 5.23.0) and torch 2.15.0.
 #![cfg(feature = "transformers")]
 
 mod golden;
 mod pipelines;
+#[path = "../common/steps.rs"]
+mod steps;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -14,27 +16,26 @@ use pgml_core::text::{GenerateArgs, ModelSpec, Tokens};
 use pgml_models::device::Placement;
 use pgml_models::generation::{Generation, GenerationSettings, Prompt, Wanted};
 use pgml_models::kernels::Team;
-use pgml_models::nn::{CacheMemory, KvCache, PackedBatch, SharedCache};
+use pgml_models::nn::{KvCache, PackedBatch, SharedCache};
 use pgml_models::transformers::{SEQ2SEQ, Seq2SeqLm};
 use serde_json::{Map, Value, json};
 
 use golden::{Case, NEW_TOKENS, assert_close, config, folders, load, placements};
+use steps::best;
 
 /// A model and what its texts take.
 struct Running {
     model: Seq2SeqLm,
-    memory: Arc<CacheMemory>,
     team: Arc<Team>,
 }
 
 impl Running {
     fn new(model: Seq2SeqLm, threads: usize) -> Self {
-        let memory = CacheMemory::new(model.decoder.layout(), 1 << 30);
-        Self { model, memory, team: Arc::new(Team::new(threads)) }
+        Self { model, team: Arc::new(Team::new(threads)) }
     }
 
     fn cache(&self) -> KvCache {
-        KvCache::new(&self.memory, self.model.decoder.placement().on_host())
+        steps::cache(&self.model.decoder)
     }
 
     fn read(&self, texts: &[&[u32]]) -> Vec<Arc<KvCache>> {
@@ -48,13 +49,7 @@ impl Running {
 
     /// The scores of the last token of each sequence.
     fn step(&self, sequences: &[(&[u32], SharedCache)], sources: Vec<Arc<KvCache>>) -> Vec<Vec<f32>> {
-        for (ids, cache) in sequences {
-            cache.lock().expect("nobody panicked").reserve(ids.len()).expect("plenty of memory");
-        }
-        let batch = PackedBatch::continuing(sequences, &self.team).made_from(sources);
-        let rows: Vec<usize> = batch.sequences().map(|rows| rows.end - 1).collect();
-        let logits = self.model.decoder.logits(&batch, &rows).expect("a forward pass");
-        logits.chunks_exact(self.model.decoder.vocabulary()).map(<[f32]>::to_vec).collect()
+        steps::step(&self.model.decoder, sequences, sources, &self.team)
     }
 
     fn shared(&self) -> SharedCache {
@@ -85,11 +80,6 @@ impl Running {
         }
         generation.finish().expect("finished").into_iter().map(|text| text.tokens).collect()
     }
-}
-
-fn best(logits: &[f32]) -> u32 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    logits.iter().position(|x| *x == largest).expect("a largest") as u32
 }
 
 fn json_file(folder: &std::path::Path, name: &str) -> Map<String, Value> {

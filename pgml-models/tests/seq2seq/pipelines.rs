@@ -8,7 +8,7 @@ use pgml_models::device::Placement;
 use pgml_models::text::load_generator;
 use serde_json::{Map, Value, json};
 
-use super::golden::{folder, folders, golden, load};
+use super::golden::{config, folder, folders, golden, load};
 
 fn spec(device: &str) -> ModelSpec {
     ModelSpec { device: Some(device.to_owned()), ..ModelSpec::named("m") }
@@ -80,6 +80,28 @@ fn without_tokenizer_json_the_sentencepiece_model_cuts_texts_the_same_way() {
         let [fast, own] = models.map(|model| together(&*model, &requests, u64::MAX));
         assert_eq!(own, fast, "{name}");
     }
+}
+
+#[test]
+fn texts_begin_and_end_by_the_class_of_the_configuration_where_no_file_says_it() {
+    let folder = folder("bart");
+    let copy = tempfile::tempdir().expect("a folder");
+    for file in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(folder.join(file), copy.path().join(file)).expect("copied");
+    }
+    // Those of the class are those of this checkpoint.
+    let mut config = config(&folder);
+    for key in ["decoder_start_token_id", "bos_token_id", "pad_token_id", "eos_token_id", "forced_eos_token_id"] {
+        config.as_object_mut().expect("an object").remove(key);
+    }
+    std::fs::write(copy.path().join("config.json"), config.to_string()).expect("written");
+    let models = [&*folder, copy.path()].map(|path| load_generator(path, &spec("cpu"), &Run::new()).expect("loads"));
+    let asked = args(json!({"num_beams": 1, "max_new_tokens": 4}).as_object().expect("an object"));
+    let texts = golden(&folder).cases.into_iter().map(|case| case.text);
+    let requests: Vec<(Prompt, GenerateArgs)> =
+        texts.map(|text| (source("text2text-generation", &text), asked.clone())).collect();
+    let [said, unsaid] = models.map(|model| together(&*model, &requests, u64::MAX));
+    assert_eq!(unsaid, said);
 }
 
 #[test]
