@@ -5,6 +5,7 @@
 
 mod answer;
 mod connection;
+pub mod descriptors;
 mod generating;
 mod guard;
 mod job;

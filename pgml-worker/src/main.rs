@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use pgml_core::{Error, ErrorKind, Result};
 use pgml_worker::options::{HELP, Socket, Wanted, read};
 use pgml_worker::transformers::Transformers;
-use pgml_worker::{Server, supervised};
+use pgml_worker::{Server, descriptors, supervised};
 
 fn main() -> ExitCode {
     match read(std::env::args().skip(1)).and_then(run) {
@@ -28,7 +28,7 @@ fn run(wanted: Wanted) -> Result<()> {
                 Socket::Path(path) => listen(&path)?,
                 Socket::Supervised => supervised::take_over()?,
             };
-            Server::new(Box::new(Transformers), threads).serve(&listener);
+            Server::new(Box::new(Transformers), threads, descriptors::make_room()).serve(&listener);
         }
     }
     Ok(())

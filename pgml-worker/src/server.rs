@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -29,6 +29,9 @@ pub struct Server {
     threads: usize,
     /// Requests for texts so far.
     requests: AtomicU64,
+    /// How many connections there are, and how many there may be.
+    connections: AtomicUsize,
+    most_connections: usize,
 }
 
 /// A request for texts.
@@ -43,11 +46,11 @@ struct Asked {
 }
 
 impl Server {
-    /// A server without models in memory. Each device's batches may use `threads` threads.
+    /// A server without models in memory, for `most_connections` callers at once. Each device's batches may use `threads` threads.
     #[must_use]
-    pub fn new(models: Box<dyn Models>, threads: usize) -> Arc<Self> {
+    pub fn new(models: Box<dyn Models>, threads: usize, most_connections: usize) -> Arc<Self> {
         let (registry, schedulers, requests) = (Registry::new(models), Mutex::default(), AtomicU64::new(0));
-        Arc::new(Self { registry, schedulers, threads, requests })
+        Arc::new(Self { registry, schedulers, threads, requests, connections: AtomicUsize::new(0), most_connections })
     }
 
     /// Accepts connections until the process ends.
@@ -68,17 +71,34 @@ impl Server {
     }
 
     fn converse(&self, stream: UnixStream) {
-        let Ok(mut connection) = Connection::new(stream) else { return };
-        while let Ok(request) = connection.receive() {
-            let last = match self.answer(request, &mut connection) {
-                Ok(count) => Reply::Done(count),
-                Err(Stop::Failed(error)) => Reply::Error(error),
-                Err(Stop::Closed) => return,
-            };
-            if connection.send(&last).and_then(|()| connection.flush()).is_err() {
-                return;
-            }
+        let before = self.connections.fetch_add(1, Ordering::Relaxed);
+        if let Ok(mut connection) = Connection::new(stream) {
+            let full = before >= self.most_connections;
+            // Who has no place is told so, and gone: an open connection would take another's.
+            while self.converse_once(full, &mut connection).is_ok() && !full {}
         }
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Answers one request.
+    fn converse_once(&self, full: bool, connection: &mut Connection) -> Result<(), Stop> {
+        let request = connection.receive()?;
+        let answer = if full { Err(self.no_place().into()) } else { self.answer(request, connection) };
+        let last = match answer {
+            Ok(count) => Reply::Done(count),
+            Err(Stop::Failed(error)) => Reply::Error(error),
+            Err(Stop::Closed) => return Err(Stop::Closed),
+        };
+        connection.send(&last)?;
+        connection.flush()
+    }
+
+    fn no_place(&self) -> Error {
+        let most = self.most_connections;
+        let message = format!("{most} sessions use the inference program, and there is no place for another");
+        Error::new(ErrorKind::ConnectionFailure, message).with_hint(
+            "let PostgreSQL's processes open more files (LimitNOFILE of its service), or share sessions in a pool",
+        )
     }
 
     fn answer(&self, request: Request, connection: &mut Connection) -> Result<u64, Stop> {

@@ -27,7 +27,7 @@ fn caller() -> Caller {
     let sockets = tempfile::tempdir().expect("a folder");
     let path = sockets.path().join("socket");
     let listener = UnixListener::bind(&path).expect("a socket");
-    thread::spawn(move || Server::new(Box::new(Transformers), 2).serve(&listener));
+    thread::spawn(move || Server::new(Box::new(Transformers), 2, usize::MAX).serve(&listener));
     Caller { stream: UnixStream::connect(&path).expect("it listens"), decoder: Decoder::default(), folder }
 }
 

@@ -11,7 +11,7 @@ use pgml_core::ErrorKind;
 use pgml_core::frames::{Reply, Request, Settings};
 use pgml_core::text::ModelSpec;
 
-use common::start;
+use common::{start, start_for};
 
 #[test]
 fn vectors_come_back_in_the_order_of_the_texts() {
@@ -308,4 +308,22 @@ fn nonsense_ends_the_connection_and_nothing_else() {
     caller.stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
     assert_eq!(caller.stream.read(&mut [0; 10]).expect("closed"), 0);
     assert!(server.caller().embed("plain", &["x"]).is_ok());
+}
+
+#[test]
+fn who_comes_when_all_places_are_taken_is_told_so_and_finds_one_when_another_has_gone() {
+    let server = start_for(2);
+    let mut callers: Vec<_> = (0..2).map(|_| server.caller()).collect();
+    for caller in &mut callers {
+        caller.embed("plain", &["a"]).expect("there is a place");
+    }
+    let error = server.caller().embed("plain", &["a"]).expect_err("there is none");
+    assert!(error.message().starts_with("2 sessions use the inference program"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::ConnectionFailure);
+    callers[1].embed("plain", &["a"]).expect("nobody else lost theirs");
+    callers.pop();
+    let start = Instant::now();
+    while server.caller().embed("plain", &["a"]).is_err() {
+        assert!(start.elapsed() < Duration::from_secs(10), "the place is free");
+    }
 }

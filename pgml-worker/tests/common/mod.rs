@@ -23,12 +23,17 @@ pub struct Running {
 }
 
 pub fn start() -> Running {
+    start_for(usize::MAX)
+}
+
+/// With places for so many connections.
+pub fn start_for(connections: usize) -> Running {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
     let listener = UnixListener::bind(&path).expect("a socket");
     let models = Scripted::default();
     let (loads, fetches) = (Arc::clone(&models.loads), Arc::clone(&models.fetches));
-    let server = Server::new(Box::new(models), 2);
+    let server = Server::new(Box::new(models), 2, connections);
     thread::spawn(move || server.serve(&listener));
     Running { _folder: folder, path, loads, fetches }
 }

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use pgml_worker::scripted::Scripted;
-use pgml_worker::{Server, supervised};
+use pgml_worker::{Server, descriptors, supervised};
 
 fn main() -> ExitCode {
     match supervised::take_over() {
         Ok(listener) => {
-            Server::new(Box::new(Scripted::default()), 2).serve(&listener);
+            Server::new(Box::new(Scripted::default()), 2, descriptors::make_room()).serve(&listener);
             ExitCode::SUCCESS
         }
         Err(error) => {
