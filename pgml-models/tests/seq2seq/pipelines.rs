@@ -63,12 +63,15 @@ fn pipelines_answer_as_those_of_transformers() {
 
 #[test]
 fn without_tokenizer_json_the_sentencepiece_model_cuts_texts_the_same_way() {
-    for name in ["t5", "pegasus"] {
+    for (name, pieces) in [
+        ("t5", "spiece.model"),
+        ("pegasus", "spiece.model"),
+        ("mbart", "sentencepiece.bpe.model"),
+        ("mbart50", "sentencepiece.bpe.model"),
+    ] {
         let folder = folder(name);
         let copy = tempfile::tempdir().expect("a folder");
-        for file in
-            ["config.json", "generation_config.json", "model.safetensors", "tokenizer_config.json", "spiece.model"]
-        {
+        for file in ["config.json", "generation_config.json", "model.safetensors", "tokenizer_config.json", pieces] {
             std::fs::copy(folder.join(file), copy.path().join(file)).expect("copied");
         }
         let models =
