@@ -60,11 +60,11 @@ pub trait Models: Send + Sync + 'static {
     /// [`ErrorKind::UnresolvedModel`](pgml_core::ErrorKind::UnresolvedModel) when there are none, and those of the way.
     fn fetch(&self, spec: &ModelSpec, settings: &Settings, access: &Access, run: &Run) -> Result<Found>;
 
-    /// Those files of the folder that the model needs, by their paths in it.
+    /// Those files of the folder that the model needs in the form that is asked for, by their paths in it.
     ///
     /// # Errors
     /// Of a folder that says of itself what cannot be.
-    fn files(&self, found: &Found) -> Result<Vec<String>>;
+    fn files(&self, found: &Found, spec: &ModelSpec) -> Result<Vec<String>>;
 
     /// The task that the model says it is made for.
     ///

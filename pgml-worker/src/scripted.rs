@@ -64,7 +64,7 @@ impl Models for Scripted {
         Ok(found(&format!("{}{generation}", spec.name)))
     }
 
-    fn files(&self, _: &Found) -> Result<Vec<String>> {
+    fn files(&self, _: &Found, _: &ModelSpec) -> Result<Vec<String>> {
         Ok(vec!["config.json".into()])
     }
 

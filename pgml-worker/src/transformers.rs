@@ -29,7 +29,7 @@ impl Models for Transformers {
         }
         let folder = match in_folders(&spec.name, &folders(settings))? {
             Some(folder) => Some(folder),
-            None => hub(settings).find(&spec.name, spec.revision.as_deref())?,
+            None => hub(settings, spec).find(&spec.name, spec.revision.as_deref())?,
         };
         folder.map(|folder| found(folder, spec)).transpose()
     }
@@ -38,14 +38,14 @@ impl Models for Transformers {
         let (name, revision, token) = (&spec.name, spec.revision.as_deref(), access.token.as_deref());
         let folder = match in_folders(name, &folders(settings))? {
             Some(folder) => folder,
-            None if access.refresh => hub(settings).refresh(name, revision, token, run)?,
-            None => hub(settings).fetch(name, revision, token, run)?,
+            None if access.refresh => hub(settings, spec).refresh(name, revision, token, run)?,
+            None => hub(settings, spec).fetch(name, revision, token, run)?,
         };
         found(folder, spec)
     }
 
-    fn files(&self, found: &Found) -> Result<Vec<String>> {
-        snapshot::files(&found.folder)
+    fn files(&self, found: &Found, spec: &ModelSpec) -> Result<Vec<String>> {
+        snapshot::files(&found.folder, spec.file.as_deref())
     }
 
     fn task(&self, found: &Found) -> Result<TextTask> {
@@ -70,14 +70,15 @@ fn folders(settings: &Settings) -> Vec<PathBuf> {
 }
 
 /// The model cache, and where it is filled from.
-fn hub(settings: &Settings) -> Hub {
+fn hub(settings: &Settings, spec: &ModelSpec) -> Hub {
     let cache = settings.model_cache.as_ref().map_or_else(default_cache, PathBuf::from);
     let environment = hub::Settings::from_env(cache);
-    Hub::new(hub::Settings { offline: settings.offline || environment.offline, ..environment })
+    let offline = settings.offline || environment.offline;
+    Hub::new(hub::Settings { offline, ..environment }).with_file(spec.file.as_deref())
 }
 
 fn found(folder: PathBuf, spec: &ModelSpec) -> Result<Found> {
-    let bytes = match of_gguf(&folder) {
+    let bytes = match of_gguf(&folder, spec.file.as_deref()) {
         Some(bytes) => bytes,
         None => parameters(&folder)?.saturating_mul(bits_per_number(spec)).div_ceil(8),
     };

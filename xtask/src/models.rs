@@ -49,7 +49,8 @@ pub fn add_tiny(user: ServerUser) -> Result<()> {
         add_generator(&format!("tests/{name}"), &golden, user)?;
     }
     for (name, golden) in folders(&places::repository().join("tests/golden/gguf"))? {
-        add(&format!("tests/{name}-gguf"), [golden.join("model.gguf")], user)?;
+        let files = files(&golden)?.into_iter().filter(|path| path.extension().is_some_and(|end| end == "gguf"));
+        add(&format!("tests/{name}-gguf"), files, user)?;
     }
     for (kind, goldens) in [("classifier", "classifiers"), ("reranker", "rerankers"), ("task", "tasks")] {
         for (name, golden) in folders(&places::repository().join("tests/golden").join(goldens))? {

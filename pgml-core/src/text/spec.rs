@@ -15,7 +15,7 @@ pub struct ModelSpec {
     pub dtype: Option<String>,
     /// How its weights are quantised: `int8`; not at all when absent.
     pub quantization: Option<String>,
-    /// Which of several GGUF files of its folder it is; the one that serves best when absent.
+    /// Which of several GGUF files of its folder or repository it is, by its path there; the one that serves best when absent.
     pub file: Option<String>,
     /// The folder of its files, of a model that a database stores; looked for by name when absent.
     pub folder: Option<String>,

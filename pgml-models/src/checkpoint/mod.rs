@@ -39,6 +39,17 @@ struct Stored {
     from_gguf: bool,
 }
 
+/// A tensor of a GGUF file as a checkpoint of transformers has it.
+#[derive(Debug)]
+pub struct Renamed {
+    /// Its name there.
+    pub name: String,
+    /// Where it lies.
+    pub tensor: Tensor,
+    /// What is to be undone.
+    pub change: Change,
+}
+
 #[derive(Deserialize)]
 struct Index {
     weight_map: HashMap<String, String>,
@@ -78,15 +89,14 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The tensors of a GGUF file that was mapped, under the names of transformers.
+    /// The tensors of a GGUF model, whose files were mapped, under the names of transformers.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupted`] when two tensors have one name.
-    pub fn of_gguf(tensors: Vec<(String, (Tensor, Change))>, mapped: Mmap) -> Result<Self> {
-        let mut checkpoint = Self { files: vec![mapped], tensors: HashMap::new(), used: Mutex::default() };
-        for (name, (tensor, change)) in tensors {
-            let (element, shape, bytes) = (Ok(tensor.element), tensor.shape, tensor.bytes);
-            let stored = Stored { file: 0, element, shape, bytes, change, from_gguf: true };
+    pub fn of_gguf(tensors: Vec<Renamed>, files: Vec<Mmap>) -> Result<Self> {
+        let mut checkpoint = Self { files, tensors: HashMap::new(), used: Mutex::default() };
+        for Renamed { name, tensor: Tensor { element, shape, file, bytes, .. }, change } in tensors {
+            let stored = Stored { file, element: Ok(element), shape, bytes, change, from_gguf: true };
             if checkpoint.tensors.insert(name.clone(), stored).is_some() {
                 bail!(Corrupted, "two tensors of the GGUF file are the model's \"{name}\"");
             }
@@ -173,7 +183,9 @@ impl<'a> Weights<'a> {
         let (stored, element, bytes) = self.find(name, shape)?;
         Ok(match stored.change {
             Change::None => rows::floats(element, bytes),
-            Change::Pairs(_) => Cow::Owned(rows::floats(element, &stored.reordered(bytes)).into_owned()),
+            Change::Pairs(_) | Change::Joined { .. } => {
+                Cow::Owned(rows::floats(element, &stored.reordered(bytes)).into_owned())
+            }
             Change::PlusOne => rows::floats(element, bytes).iter().map(|x| x - 1.0).collect(),
             Change::Transposed => {
                 let inputs = shape.first().copied().unwrap_or(1);
@@ -189,7 +201,9 @@ impl<'a> Weights<'a> {
     pub fn rows(&self, name: &str, shape: [usize; 2]) -> Result<Rows<'a>> {
         let (stored, element, bytes) = self.find(name, &shape)?;
         match stored.change {
-            Change::None | Change::Pairs(_) => Ok(Rows::new(element, stored.reordered(bytes), stored.from_gguf)),
+            Change::None | Change::Pairs(_) | Change::Joined { .. } => {
+                Ok(Rows::new(element, stored.reordered(bytes), stored.from_gguf))
+            }
             Change::PlusOne | Change::Transposed => {
                 let floats = self.floats(name, &shape)?;
                 Ok(Rows::of_floats(&floats, crate::kernels::Precision::F32))
@@ -236,6 +250,8 @@ impl Stored {
     fn has_shape(&self, shape: &[usize]) -> bool {
         match self.change {
             Change::Transposed => self.shape.iter().rev().eq(shape),
+            // llama.cpp leaves out dimensions of one at the end, which are first here.
+            _ if self.from_gguf => without_ones(&self.shape) == without_ones(shape),
             _ => self.shape == shape,
         }
     }
@@ -245,6 +261,12 @@ impl Stored {
         let n_rows = self.shape.first().copied().unwrap_or(1);
         self.change.reorder(bytes, n_rows, bytes.len().checked_div(n_rows).unwrap_or(0))
     }
+}
+
+/// A shape from its first dimension on that is not one.
+fn without_ones(shape: &[usize]) -> &[usize] {
+    let n_ones = shape.iter().take_while(|n| **n == 1).count();
+    &shape[n_ones..]
 }
 
 /// Columns as rows, of a matrix in rows of `width`.

@@ -67,6 +67,15 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// The rows of `width` with these numbers, in their order: bytes are moved, and nothing is computed.
+    #[must_use]
+    pub fn ordered(&self, width: usize, rows: impl Iterator<Item = usize>) -> Rows<'static> {
+        let row_bytes = width / self.element.block_len() * self.element.block_bytes();
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        rows.for_each(|row| bytes.extend_from_slice(&self.bytes[row * row_bytes..][..row_bytes]));
+        Rows { bytes: Cow::Owned(bytes), ..*self }
+    }
+
     /// The first `n` elements, and the rest. Both begin with a block when `n` is whole rows.
     #[must_use]
     pub fn split_at(self, n: usize) -> [Self; 2] {
@@ -123,4 +132,22 @@ fn f32s(bytes: &[u8]) -> Cow<'_, [f32]> {
 
 fn pairs(bytes: &[u8]) -> impl Iterator<Item = [u8; 2]> {
     bytes.as_chunks().0.iter().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_blocks_are_brought_into_order_as_they_are() {
+        let bytes: Vec<u8> = (0..6 * 34).map(|i| (i % 61) as u8).collect();
+        let blocks = |rows: &[usize]| {
+            let bytes = rows.iter().flat_map(|row| &bytes[row * 68..][..68]).copied().collect();
+            Rows::new(Element::Blocks(BlockFormat::Q8_0), Cow::Owned(bytes), true)
+        };
+        let (ordered, want) = (blocks(&[0, 1, 2]).ordered(64, [2, 0, 1].into_iter()), blocks(&[2, 0, 1]));
+        assert_eq!(ordered.bytes, want.bytes);
+        assert_eq!(ordered.floats(), want.floats());
+        assert_eq!(ordered.precision(&Placement::cpu()), Precision::Blocks(BlockFormat::Q8_0));
+    }
 }

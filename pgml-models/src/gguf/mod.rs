@@ -1,4 +1,4 @@
-//! GGUF, the file format of llama.cpp: what a model is (metadata) and its tensors, in one file that is mapped.
+//! GGUF, the file format of llama.cpp: what a model is (metadata) and its tensors, in one file that is mapped, or in several.
 //!
 //! Read by the specification in llama.cpp's repository, versions 2 and 3. Files come from strangers: nothing is taken on
 //! trust, nothing is allocated by a number that a file states, and all that [`Gguf::parse`] accepts can be read without
@@ -7,6 +7,7 @@
 mod cursor;
 mod element;
 mod older;
+mod split;
 mod tensor;
 mod value;
 
@@ -30,6 +31,8 @@ const MAX_ALIGNMENT: u64 = 1 << 16;
 /// A file's metadata, and where its tensors lie.
 #[derive(Debug)]
 pub struct Gguf<'a> {
+    /// The file, and those that were joined to it.
+    files: Vec<&'a [u8]>,
     metadata: HashMap<&'a str, Value<'a>>,
     tensors: HashMap<&'a str, Tensor>,
 }
@@ -67,7 +70,7 @@ impl<'a> Gguf<'a> {
         for (name, tensor) in &mut tensors {
             tensor.place(name, data, alignment, file.len() as u64)?;
         }
-        Ok(Self { metadata, tensors })
+        Ok(Self { files: vec![file], metadata, tensors })
     }
 
     /// What stands under `key`.
@@ -87,10 +90,16 @@ impl<'a> Gguf<'a> {
         self.tensors.iter().map(|(name, tensor)| (*name, tensor))
     }
 
-    /// Whether the tensor `name` is there.
+    /// The tensor `name`.
     #[must_use]
-    pub fn has_tensor(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// What one of its tensors is made of.
+    #[must_use]
+    pub fn bytes(&self, tensor: &Tensor) -> &'a [u8] {
+        self.files.get(tensor.file).and_then(|file| file.get(tensor.bytes.clone())).unwrap_or_default()
     }
 }
 

@@ -17,7 +17,9 @@ pub struct Tensor {
     pub element: Element,
     /// Its dimensions, the one whose neighbours lie side by side last.
     pub shape: Vec<usize>,
-    /// Its bytes in the file.
+    /// Which of the files of a model it lies in.
+    pub file: usize,
+    /// Its bytes there.
     pub bytes: Range<usize>,
     /// Where it begins behind the header.
     offset: u64,
@@ -41,7 +43,7 @@ impl Tensor {
         }
         shape.reverse();
         let element = Element::numbered(cursor.u32("the type of a tensor")?, name)?;
-        Ok(Self { element, shape, bytes: 0..0, offset: cursor.u64("the place of a tensor")? })
+        Ok(Self { element, shape, file: 0, bytes: 0..0, offset: cursor.u64("the place of a tensor")? })
     }
 
     /// Finds its bytes behind the header, which ends at `data`, in a file of `length` bytes.
@@ -74,5 +76,19 @@ impl Tensor {
                 self.element.name()
             ),
         }
+    }
+
+    /// The `n` tensors that it is when its first dimension is divided; `None` where that cannot be.
+    #[must_use]
+    pub fn parts(&self, n: usize) -> Option<impl Iterator<Item = Self>> {
+        let rows = self.shape.first().filter(|rows| rows.is_multiple_of(n))?.checked_div(n)?;
+        // An empty tensor has a dimension of any length.
+        let each = self.bytes.len().checked_div(n).filter(|each| *each > 0)?;
+        Some((0..n).map(move |i| {
+            let mut part = self.clone();
+            part.shape[0] = rows;
+            part.bytes = self.bytes.start + i * each..self.bytes.start + (i + 1) * each;
+            part
+        }))
     }
 }

@@ -212,3 +212,48 @@ fn older_formats_stand_for_the_same_numbers_as_in_ggml() {
         assert!(got.len() == values.len() && same, "{}: {got:?} {values:?}", format.name());
     }
 }
+
+/// The part of a model of so many, with this tensor.
+fn part(number: u16, n_parts: u16, tensor: &str) -> Vec<u8> {
+    Writer::default()
+        .key("split.no", 2, &number.to_le_bytes())
+        .key("split.count", 2, &n_parts.to_le_bytes())
+        .key("split.tensors.count", 5, &2_i32.to_le_bytes())
+        .tensor(tensor, Element::F32, &[2], &[number as u8; 8])
+        .file()
+}
+
+#[test]
+fn parts_are_read_as_one_model() {
+    let files = [part(0, 2, "a"), part(1, 2, "b")];
+    let [mut gguf, second] = [0, 1].map(|i| Gguf::parse(&files[i]).expect("a part"));
+    assert_eq!(gguf.n_parts(), 2);
+    assert!(gguf.check_whole().expect_err("half of it").message().contains("hold 1 tensors, but the first says 2"));
+    gguf.join(second).expect("the next");
+    gguf.check_whole().expect("all of it");
+    let bytes = |name: &str| gguf.bytes(gguf.tensor(name).expect("it is there"));
+    assert_eq!((bytes("a"), bytes("b")), (&[0; 8][..], &[1; 8][..]));
+    let refused = |other: Vec<u8>| {
+        let mut first = Gguf::parse(&files[0]).expect("a part");
+        first.join(Gguf::parse(&other).expect("a part")).expect_err("not the next").message().to_owned()
+    };
+    assert!(refused(part(0, 2, "b")).contains("part 2 of 2 of the GGUF file says that it is 1 of 2"));
+    assert!(refused(part(1, 3, "b")).contains("says that it is 2 of 3"));
+    assert!(refused(part(1, 2, "a")).contains("\"a\" is in two parts"));
+}
+
+#[test]
+fn a_tensor_is_its_parts_one_after_the_other() {
+    let file = Writer::default()
+        .tensor("s", Element::F32, &[2, 1, 3], &(0..24).collect::<Vec<u8>>())
+        .tensor("empty", Element::F32, &[2, 0, 1 << 60], &[])
+        .file();
+    let gguf = Gguf::parse(&file).expect("a file");
+    let tensor = gguf.tensor("s").expect("it is there");
+    let parts: Vec<Tensor> = tensor.parts(3).expect("three").collect();
+    assert!(parts.iter().all(|part| part.shape == [1, 1, 2]));
+    let bytes: Vec<&[u8]> = parts.iter().map(|part| gguf.bytes(part)).collect();
+    assert_eq!(bytes.concat(), (0..24).collect::<Vec<u8>>());
+    assert!(tensor.parts(2).is_none() && tensor.parts(0).is_none());
+    assert!(gguf.tensor("empty").expect("it is there").parts(1 << 60).is_none());
+}

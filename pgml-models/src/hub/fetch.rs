@@ -26,12 +26,15 @@ const AT_A_TIME: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Hub {
     settings: Settings,
+    /// Which of a model's GGUF files is meant.
+    file: Option<String>,
 }
 
 /// A model whose names are known to be harmless.
 struct Wanted<'a> {
     name: &'a str,
     revision: &'a str,
+    file: Option<&'a str>,
     layout: Layout,
     pins: Pins,
 }
@@ -40,7 +43,14 @@ impl Hub {
     /// A hub and a cache.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self { settings, file: None }
+    }
+
+    /// The same for models in GGUF files, of which `file` is meant: each is a model of its own. Without one it is the model's
+    /// safetensors, or the GGUF file that serves best.
+    #[must_use]
+    pub fn with_file(self, file: Option<&str>) -> Self {
+        Self { file: file.map(str::to_owned), ..self }
     }
 
     /// The folder of a model that is in the cache and known to be what it was at its first use. Quick, and never asks the
@@ -52,7 +62,7 @@ impl Hub {
         let wanted = self.wanted(name, revision)?;
         let Some(pin) = wanted.pins.get(wanted.revision)? else { return Ok(None) };
         let folder = wanted.layout.snapshot(&pin.commit);
-        Ok(pin.is_untouched(&folder).then_some(folder))
+        Ok(wanted.pins.is_untouched(&pin, &folder).then_some(folder))
     }
 
     /// The folder of a model, downloaded if it is not in the cache. What the name means at its first use is written down;
@@ -61,7 +71,7 @@ impl Hub {
     /// # Errors
     /// [`ErrorKind::UnresolvedModel`] when there is no such model, or none in the cache and nothing may be downloaded;
     /// [`ErrorKind::PermissionDenied`] when the hub wants a token or a licence accepted; [`ErrorKind::NotSupported`] for a
-    /// model in another format; [`ErrorKind::NotReady`] and [`ErrorKind::Corrupted`] when the model is not what it was at
+    /// model in another format; [`ErrorKind::NotFound`] for a GGUF file that is not there, with those that are; [`ErrorKind::NotReady`] and [`ErrorKind::Corrupted`] when the model is not what it was at
     /// its first use, or not what the hub promised; [`ErrorKind::Io`] for the network and the disk; those of `run`.
     pub fn fetch(&self, name: &str, revision: Option<&str>, token: Option<&str>, run: &Run) -> Result<PathBuf> {
         let wanted = self.wanted(name, revision)?;
@@ -106,12 +116,12 @@ impl Hub {
         Ok(folder)
     }
 
-    fn wanted<'a>(&self, name: &'a str, revision: Option<&'a str>) -> Result<Wanted<'a>> {
+    fn wanted<'a>(&'a self, name: &'a str, revision: Option<&'a str>) -> Result<Wanted<'a>> {
         let revision = revision.unwrap_or("main");
         check_model(name)?;
         check_revision(revision)?;
-        let cache = &self.settings.cache;
-        Ok(Wanted { name, revision, layout: Layout::new(cache, name), pins: Pins::new(cache, name) })
+        let (cache, file) = (&self.settings.cache, self.file.as_deref());
+        Ok(Wanted { name, revision, file, layout: Layout::new(cache, name), pins: Pins::new(cache, name, file) })
     }
 
     /// Brings all files of `asked`, a revision, into the cache: its commit, and the SHA-256 of those files whose is known.
@@ -151,7 +161,7 @@ impl Wanted<'_> {
         let folder = self.layout.snapshot(&commit);
         let whole = match pin {
             Some(pin) => pin.files.keys().all(|path| folder.join(path).is_file()),
-            None => is_complete(&folder),
+            None => is_complete(&folder, self.file),
         };
         whole.then_some(commit)
     }
@@ -173,12 +183,20 @@ impl Wanted<'_> {
         }
     }
 
-    /// What is missing in a folder that is there, if it is something to be converted.
+    /// What is missing in a folder that is there, if it is something to be converted, or a file that is named.
     fn half(&self, commit: &str) -> Option<Error> {
         let all = snapshot::all(&self.layout.snapshot(commit));
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
-        let needed = needed::select(all.iter().copied(), &[]).ok()?;
-        if all.is_empty() { None } else { needed::check(self.name, &needed, &all).err() }
+        if all.is_empty() {
+            return None;
+        }
+        match needed::select(all.iter().copied(), &[], self.file) {
+            Ok(needed) => needed::check(self.name, &needed, &all).err(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Some(error.with_hint("others may be on the hub, but nothing may be downloaded: see pgml.offline"))
+            }
+            Err(_) => None,
+        }
     }
 
     fn absent(&self) -> Error {
@@ -230,7 +248,7 @@ impl<'a> Job<'a> {
             }
             None => Vec::new(),
         };
-        let needed = needed::select(all.iter().copied(), &modules)?;
+        let needed = needed::select(all.iter().copied(), &modules, self.wanted.file)?;
         needed::check(self.wanted.name, &needed, &all)?;
         let files: Result<Vec<File<'_>>> = needed.into_iter().map(|path| Ok((path, self.content(path)?))).collect();
         let mut files = files?;

@@ -45,7 +45,7 @@ fn inside(folder: &Path, allowed: &[PathBuf]) -> Option<PathBuf> {
 }
 
 fn is_model(folder: &Path) -> bool {
-    let has_gguf = || gguf_files::choose(names(folder).iter().map(String::as_str)).is_some();
+    let has_gguf = || gguf_files::has_model(names(folder).iter().map(String::as_str));
     folder.join("config.json").is_file() || folder.join("modules.json").is_file() || has_gguf()
 }
 
@@ -53,6 +53,18 @@ fn is_model(folder: &Path) -> bool {
 pub(super) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// What a folder holds, and of its folders the one that `file`, a path in it, leads to.
+#[must_use]
+pub fn files_for(folder: &Path, file: Option<&str>) -> Vec<String> {
+    let mut files = names(folder);
+    let below = file.and_then(|file| file.rsplit_once('/')).map(|(below, _)| below);
+    // A name from outside: it may lead down, and nowhere else.
+    if let Some(below) = below.filter(|below| below.split('/').all(|part| !matches!(part, "" | "." | ".."))) {
+        files.extend(names(&folder.join(below)).into_iter().map(|name| format!("{below}/{name}")));
+    }
+    files
 }
 
 fn check_name(name: &str) -> Result<()> {

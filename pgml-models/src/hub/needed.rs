@@ -43,15 +43,31 @@ pub fn has_tokenizer<'a>(mut files: impl Iterator<Item = &'a str>) -> bool {
     files.any(|path| READERS.iter().any(|end| path.ends_with(end)))
 }
 
-/// Those of `files` that a model needs, whose `modules.json` names the folders `modules`.
+/// Those of `files` that a model needs, whose `modules.json` names the folders `modules`; with a GGUF file where one is `wanted`
+/// or there is nothing else.
 ///
 /// # Errors
-/// [`ErrorKind::Corrupted`] when one of them has a path that leads elsewhere.
-pub fn select<'a>(files: impl IntoIterator<Item = &'a str>, modules: &[String]) -> Result<Vec<&'a str>> {
+/// [`ErrorKind::Corrupted`] when one of them has a path that leads elsewhere, or a part of a GGUF file is not there;
+/// [`ErrorKind::NotFound`] when the wanted file is not there, with those that are.
+pub fn select<'a>(
+    files: impl IntoIterator<Item = &'a str>,
+    modules: &[String],
+    wanted: Option<&str>,
+) -> Result<Vec<&'a str>> {
     let files: Vec<&str> = files.into_iter().collect();
     let mut needed: Vec<&str> = files.iter().copied().filter(|path| is_needed(path, modules, &files)).collect();
-    if !needed.iter().any(|path| path.ends_with(".safetensors")) {
-        needed.extend(gguf_files::choose(files.iter().copied()));
+    if wanted.is_some() {
+        needed.retain(|path| !path.contains(".safetensors"));
+    }
+    if !needed.iter().any(|path| path.ends_with(".safetensors"))
+        && let Some(first) = gguf_files::find(files.iter().copied(), wanted)?
+    {
+        if let Some(part) = gguf_files::missing(first, &files) {
+            return Err(Error::new(ErrorKind::Corrupted, format!("the part \"{part}\" of the model is not there"))
+                .with_hint("another GGUF file of the model may be whole: \"model_file\" names the one to use"));
+        }
+        let parts = gguf_files::parts(first);
+        needed.extend(files.iter().copied().filter(|file| parts.iter().any(|part| part == file)));
     }
     if let Some(path) = needed.iter().find(|path| !is_inside(path)) {
         return Err(Error::new(ErrorKind::Corrupted, format!("the model has a file with the path \"{path}\""))
@@ -158,7 +174,7 @@ mod tests {
             ".gitattributes",
         ];
         let json = br#"[{"path": ""}, {"path": "1_Pooling"}, {"path": "2_Dense"}, {"path": "3_Normalize"}]"#;
-        let needed = select(all, &modules(json).expect("modules")).expect("harmless");
+        let needed = select(all, &modules(json).expect("modules"), None).expect("harmless");
         let expected = [
             "config.json",
             "model.safetensors",
@@ -175,40 +191,52 @@ mod tests {
     #[test]
     fn shards_win_over_a_second_copy_of_the_weights() {
         let all = ["consolidated.safetensors", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
-        assert_eq!(select(all, &[]).expect("harmless"), &all[1..]);
-        assert_eq!(select(["weights.safetensors"], &[]).expect("harmless"), ["weights.safetensors"]);
+        assert_eq!(select(all, &[], None).expect("harmless"), &all[1..]);
+        assert_eq!(select(["weights.safetensors"], &[], None).expect("harmless"), ["weights.safetensors"]);
     }
 
     #[test]
     fn a_repository_of_gguf_files_needs_one_of_them() {
         let all = ["README.md", "config.json", "a.Q2_K.gguf", "a.Q4_K_M.gguf", "a.Q8_0.gguf"];
-        let needed = select(all, &[]).expect("harmless");
+        let needed = select(all, &[], None).expect("harmless");
         assert_eq!(needed, ["config.json", "a.Q4_K_M.gguf"]);
         assert!(check("org/model", &needed, &all).is_ok());
-        assert_eq!(select(["model.safetensors", "a.Q4_0.gguf"], &[]).expect("harmless"), ["model.safetensors"]);
+        let both = ["model.safetensors", "a.Q4_0.gguf"];
+        assert_eq!(select(both, &[], None).expect("harmless"), ["model.safetensors"]);
+        assert_eq!(select(both, &[], Some("a.Q4_0.gguf")).expect("harmless"), ["a.Q4_0.gguf"]);
+        assert_eq!(select(all, &[], Some("a.Q2_K.gguf")).expect("harmless"), ["config.json", "a.Q2_K.gguf"]);
+    }
+
+    #[test]
+    fn a_gguf_file_in_parts_needs_all_of_them() {
+        let parts = ["a-00001-of-00002.gguf", "a-00002-of-00002.gguf"];
+        assert_eq!(select(parts, &[], None).expect("harmless"), parts);
+        assert_eq!(select(parts, &[], Some(parts[1])).expect("harmless"), parts);
+        let error = select([parts[0]], &[], None).expect_err("a part is not there");
+        assert_eq!((error.kind(), error.message().contains(parts[1])), (ErrorKind::Corrupted, true));
     }
 
     #[test]
     fn pieces_of_text_are_chosen_where_there_is_no_tokenizer() {
         let marian = ["config.json", "model.safetensors", "source.spm", "target.spm", "vocab.json"];
-        let needed = select(marian, &[]).expect("harmless");
+        let needed = select(marian, &[], None).expect("harmless");
         assert_eq!(needed, marian);
         assert!(check("org/model", &needed, &marian).is_ok());
         let both = ["config.json", "spiece.model", "tokenizer.json", "vocab.json"];
-        assert_eq!(select(both, &[]).expect("harmless"), ["config.json", "tokenizer.json"]);
+        assert_eq!(select(both, &[], None).expect("harmless"), ["config.json", "tokenizer.json"]);
     }
 
     #[test]
     fn a_module_that_leads_out_of_the_folder_is_refused() {
         let modules = modules(br#"[{"path": "../../other"}]"#).expect("modules");
-        let error = select(["../../other/config.json"], &modules).expect_err("a path trick");
+        let error = select(["../../other/config.json"], &modules, None).expect_err("a path trick");
         assert_eq!(error.kind(), ErrorKind::Corrupted);
     }
 
     #[test]
     fn what_cannot_be_loaded_is_refused_before_the_download() {
         let refused = |all: &[&str]| {
-            let needed = select(all.iter().copied(), &[]).expect("harmless");
+            let needed = select(all.iter().copied(), &[], None).expect("harmless");
             check("org/model", &needed, all).expect_err("not loadable").message().to_owned()
         };
         assert!(refused(&["model.onnx"]).contains("no config.json"));

@@ -16,11 +16,13 @@ use super::failure::of_disk;
 use super::layout::{lock, write_whole};
 use super::snapshot::files;
 
-/// The pins of one model, in a file beside the downloaded models.
+/// The pins of one model, or of one of its GGUF files, in a file beside the downloaded models.
 #[derive(Debug, Clone)]
 pub struct Pins {
     name: String,
     path: PathBuf,
+    /// The GGUF file that is meant.
+    wanted: Option<String>,
 }
 
 /// What a revision of a model was at its first use.
@@ -53,11 +55,11 @@ struct Document {
 }
 
 impl Pins {
-    /// Of the model `name`, whose name was checked.
+    /// Of the model `name`, whose name was checked, and of its GGUF file `wanted` where there is one.
     #[must_use]
-    pub fn new(cache: &Path, name: &str) -> Self {
+    pub fn new(cache: &Path, name: &str, wanted: Option<&str>) -> Self {
         let path = cache.join("pgml/pins").join(format!("{}.json", name.replace('/', "--")));
-        Self { name: name.to_owned(), path }
+        Self { name: name.to_owned(), path, wanted: wanted.map(str::to_owned) }
     }
 
     /// What `revision` was at its first use, if it was ever used.
@@ -65,7 +67,7 @@ impl Pins {
     /// # Errors
     /// [`ErrorKind::Corrupted`] when the file cannot be understood, [`ErrorKind::Io`] when it cannot be read.
     pub fn get(&self, revision: &str) -> Result<Option<Pin>> {
-        let written = self.read()?.revisions.remove(revision);
+        let written = self.read()?.revisions.remove(&self.entry(revision));
         Ok(written.or_else(|| unwritten().get(&self.key(revision)).cloned()))
     }
 
@@ -83,7 +85,7 @@ impl Pins {
         run: &Run,
     ) -> Result<()> {
         let before = self.get(revision)?;
-        let now = Pin { commit: commit.to_owned(), files: observe(folder, before.as_ref(), known, run)? };
+        let now = Pin { commit: commit.to_owned(), files: self.observe(folder, before.as_ref(), known, run)? };
         match before {
             Some(before) if before == now => Ok(()),
             Some(before) => {
@@ -106,7 +108,7 @@ impl Pins {
         known: &BTreeMap<String, String>,
         run: &Run,
     ) -> Result<()> {
-        let now = Pin { commit: commit.to_owned(), files: observe(folder, None, known, run)? };
+        let now = Pin { commit: commit.to_owned(), files: self.observe(folder, None, known, run)? };
         self.write(revision, now, run)
     }
 
@@ -178,26 +180,55 @@ impl Pins {
         let _writer = lock(&self.path.with_extension("lock"), run)?;
         let mut document = self.read()?;
         document.model.clone_from(&self.name);
-        document.revisions.insert(revision.to_owned(), pin.clone());
+        document.revisions.insert(self.entry(revision), pin.clone());
         let json = serde_json::to_vec_pretty(&document)
             .map_err(|error| Error::new(ErrorKind::Internal, format!("a pin is no JSON: {error}")))?;
         write_whole(&self.path, &json)
     }
 
     fn key(&self, revision: &str) -> (PathBuf, String) {
-        (self.path.clone(), revision.to_owned())
+        (self.path.clone(), self.entry(revision))
     }
-}
 
-impl Pin {
-    /// Whether nothing about the files in the commit's `folder` was touched since they were last read. Quick.
+    /// Under what a pin is written: another GGUF file is another model. No revision has a colon in it.
+    fn entry(&self, revision: &str) -> String {
+        match &self.wanted {
+            Some(file) => format!("{revision}:{file}"),
+            None => revision.to_owned(),
+        }
+    }
+
+    /// Whether nothing about the files in the `folder` of the pinned commit was touched since they were last read. Quick.
     #[must_use]
-    pub fn is_untouched(&self, folder: &Path) -> bool {
+    pub fn is_untouched(&self, pin: &Pin, folder: &Path) -> bool {
         let same = |path: &String| {
-            let seen = self.files.get(path).map(|seen| (seen.size, seen.changed));
+            let seen = pin.files.get(path).map(|seen| (seen.size, seen.changed));
             seen.is_some() && fs::metadata(folder.join(path)).ok().as_ref().map(stamp) == seen
         };
-        files(folder).is_ok_and(|files| files.len() == self.files.len() && files.iter().all(same))
+        let files = files(folder, self.wanted.as_deref());
+        files.is_ok_and(|files| files.len() == pin.files.len() && files.iter().all(same))
+    }
+
+    fn observe(
+        &self,
+        folder: &Path,
+        before: Option<&Pin>,
+        known: &BTreeMap<String, String>,
+        run: &Run,
+    ) -> Result<BTreeMap<String, PinnedFile>> {
+        let files = files(folder, self.wanted.as_deref())?.into_iter().map(|path| {
+            let file = folder.join(&path);
+            let metadata = fs::metadata(&file).map_err(|error| of_disk("read", &file, &error))?;
+            let (size, changed) = stamp(&metadata);
+            let seen = before.and_then(|before| before.files.get(&path));
+            let seen = seen.filter(|seen| (seen.size, seen.changed) == (size, changed)).map(|seen| seen.sha256.clone());
+            let sha256 = match seen.or_else(|| known.get(&path).cloned()) {
+                Some(sha256) => sha256,
+                None => sha256(&file, run)?.map_err(|error| of_disk("read", &file, &error))?,
+            };
+            Ok((path, PinnedFile { sha256, size, changed }))
+        });
+        files.collect()
     }
 }
 
@@ -210,27 +241,6 @@ fn stamp(metadata: &Metadata) -> (u64, i64) {
     (metadata.len(), metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec()))
 }
 
-fn observe(
-    folder: &Path,
-    before: Option<&Pin>,
-    known: &BTreeMap<String, String>,
-    run: &Run,
-) -> Result<BTreeMap<String, PinnedFile>> {
-    let files = files(folder)?.into_iter().map(|path| {
-        let file = folder.join(&path);
-        let metadata = fs::metadata(&file).map_err(|error| of_disk("read", &file, &error))?;
-        let (size, changed) = stamp(&metadata);
-        let seen = before.and_then(|before| before.files.get(&path));
-        let seen = seen.filter(|seen| (seen.size, seen.changed) == (size, changed)).map(|seen| seen.sha256.clone());
-        let sha256 = match seen.or_else(|| known.get(&path).cloned()) {
-            Some(sha256) => sha256,
-            None => sha256(&file, run)?.map_err(|error| of_disk("read", &file, &error))?,
-        };
-        Ok((path, PinnedFile { sha256, size, changed }))
-    });
-    files.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,7 +251,7 @@ mod tests {
         fs::create_dir(&folder).expect("a folder");
         fs::write(folder.join("config.json"), "{}").expect("written");
         fs::write(folder.join("model.safetensors"), "weights").expect("written");
-        let pins = Pins::new(cache.path(), "org/model");
+        let pins = Pins::new(cache.path(), "org/model", None);
         (cache, pins, folder)
     }
 
@@ -286,8 +296,8 @@ mod tests {
         hold(&pins, "a", &folder).expect("the same content");
         let after = pins.get("main").expect("readable");
         assert_ne!(before, after, "the new time is noted, so that the file is not read again");
-        assert!(!before.expect("a pin").is_untouched(&folder));
-        assert!(after.expect("a pin").is_untouched(&folder));
+        assert!(!pins.is_untouched(&before.expect("a pin"), &folder));
+        assert!(pins.is_untouched(&after.expect("a pin"), &folder));
     }
 
     #[test]

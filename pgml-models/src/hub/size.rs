@@ -7,22 +7,23 @@ use std::path::Path;
 use pgml_core::{Error, ErrorKind, Result, bail};
 use serde_json::Value;
 
-use super::folders::names;
+use super::folders::files_for;
 use super::gguf_files;
 
 /// The longest header that is read: that of a model with a million tensors is shorter.
 const MAX_HEADER: u64 = 100 << 20;
 
-/// Bytes of the GGUF file in `folder`, whose weights are computed with as they are stored; `None` where safetensors are used, or
-/// nothing is there.
+/// Bytes of the GGUF file in `folder`, `file` or the one that serves best, whose weights are computed with as they are stored;
+/// `None` where safetensors are used, or nothing is there.
 #[must_use]
-pub fn of_gguf(folder: &Path) -> Option<u64> {
-    let names = names(folder);
-    if names.iter().any(|name| name.ends_with(".safetensors")) {
+pub fn of_gguf(folder: &Path, file: Option<&str>) -> Option<u64> {
+    let names = files_for(folder, file);
+    if file.is_none() && names.iter().any(|name| name.ends_with(".safetensors")) {
         return None;
     }
-    let file = gguf_files::choose(names.iter().map(String::as_str))?;
-    Some(fs::metadata(folder.join(file)).ok()?.len())
+    let file = gguf_files::find(names.iter().map(String::as_str), file).ok()??;
+    let bytes = |part: &String| fs::metadata(folder.join(part)).map_or(0, |metadata| metadata.len());
+    Some(gguf_files::parts(file).iter().map(bytes).sum())
 }
 
 /// How many numbers the safetensors files in `folder`, and in the folders of its modules, hold.

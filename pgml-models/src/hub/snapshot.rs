@@ -9,20 +9,23 @@ use serde_json::Value;
 
 use super::needed;
 
-/// The files in `folder` that the model needs, by path. What cannot be read is as if it were not there.
+/// The files in `folder` that the model needs, by path, with the GGUF file `wanted` where there is one. What cannot be read is as
+/// if it were not there.
 ///
 /// # Errors
 /// Those of [`needed::select`] and [`needed::modules`].
-pub fn files(folder: &Path) -> Result<Vec<String>> {
+pub fn files(folder: &Path, wanted: Option<&str>) -> Result<Vec<String>> {
     let modules = match fs::read(folder.join("modules.json")) {
         Ok(json) => needed::modules(&json)?,
         Err(_) => Vec::new(),
     };
     let mut found = names(folder, "");
-    for module in modules.iter().filter(|module| super::names::is_inside(module)) {
-        found.extend(names(&folder.join(module), &format!("{module}/")));
+    let below = wanted.and_then(|wanted| wanted.rsplit_once('/')).map(|(below, _)| below);
+    let folders = modules.iter().map(String::as_str).chain(below).filter(|path| super::names::is_inside(path));
+    for below in folders {
+        found.extend(names(&folder.join(below), &format!("{below}/")));
     }
-    let needed = needed::select(found.iter().map(String::as_str), &modules)?;
+    let needed = needed::select(found.iter().map(String::as_str), &modules, wanted)?;
     Ok(needed.into_iter().map(str::to_owned).collect())
 }
 
@@ -42,10 +45,10 @@ fn names(folder: &Path, prefix: &str) -> Vec<String> {
     names
 }
 
-/// Whether a model could be loaded from `folder`: others leave half of one behind, too.
+/// Whether a model could be loaded from `folder`, the GGUF file `wanted` where there is one: others leave half of one behind, too.
 #[must_use]
-pub fn is_complete(folder: &Path) -> bool {
-    let Ok(files) = files(folder) else { return false };
+pub fn is_complete(folder: &Path, wanted: Option<&str>) -> bool {
+    let Ok(files) = files(folder, wanted) else { return false };
     let has = |end: &str| files.iter().any(|file| file.ends_with(end));
     has(".gguf")
         || has("config.json")
@@ -72,17 +75,17 @@ mod tests {
         let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).expect("written");
         write("config.json", "{}");
         write("tokenizer.json", "{}");
-        assert!(!is_complete(folder.path()));
+        assert!(!is_complete(folder.path(), None));
         write(
             "model.safetensors.index.json",
             r#"{"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}"#,
         );
         write("model-1-of-2.safetensors", "");
-        assert!(!is_complete(folder.path()));
+        assert!(!is_complete(folder.path(), None));
         std::os::unix::fs::symlink("nowhere", folder.path().join("model-2-of-2.safetensors")).expect("a link");
-        assert!(!is_complete(folder.path()), "a link that leads nowhere is no file");
+        assert!(!is_complete(folder.path(), None), "a link that leads nowhere is no file");
         fs::remove_file(folder.path().join("model-2-of-2.safetensors")).expect("removed");
         write("model-2-of-2.safetensors", "");
-        assert!(is_complete(folder.path()));
+        assert!(is_complete(folder.path(), None));
     }
 }

@@ -146,6 +146,18 @@ impl Hidden {
         }
     }
 
+    /// The product with a number.
+    #[must_use]
+    pub fn times(self, factor: f32) -> Self {
+        match self {
+            Self::Host(mut product) => {
+                product.values.iter_mut().for_each(|x| *x *= factor);
+                Self::Host(product)
+            }
+            Self::Device(x) => Self::Device(x * factor),
+        }
+    }
+
     /// The result of tensor operations: how a block that has no fused form works in plain memory too.
     #[must_use]
     pub(crate) fn by_tensor(self, device: &Device, work: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {

@@ -17,6 +17,8 @@ pub struct Linear {
     activation: Activation,
     /// What outputs are clipped to, on either side of zero.
     limit: Option<f32>,
+    /// What outputs are multiplied with.
+    factor: f32,
 }
 
 #[derive(Debug, Clone)]
@@ -43,18 +45,6 @@ impl Linear {
     /// Those of [`Weights::floats`](crate::checkpoint::Weights::floats).
     pub fn load(source: &Source<'_>, inputs: usize, outputs: usize) -> Result<Self> {
         Self::joined(&[Piece { source: source.clone(), outputs }], inputs)
-    }
-
-    /// The same with all that it says multiplied by `factor`.
-    ///
-    /// # Errors
-    /// As for [`Linear::load`].
-    pub fn load_scaled(source: &Source<'_>, inputs: usize, outputs: usize, factor: f32) -> Result<Self> {
-        let weight: Vec<f32> =
-            source.weights.floats("weight", &[outputs, inputs])?.iter().map(|weight| weight * factor).collect();
-        let bias = joined_bias(&[Piece { source: source.clone(), outputs }])?;
-        let bias = bias.map(|bias| bias.into_iter().map(|bias| bias * factor).collect());
-        Ok(Self::new(&[&weight], bias, inputs, source.placement))
     }
 
     /// The same from a checkpoint whose `weight` is inputs × outputs, as those of GPT-2 are.
@@ -84,7 +74,7 @@ impl Linear {
         let heads = blocks(0..group).chain(blocks(group..group + 1)).chain(blocks(group + 1..group + 2));
         let rows = heads.flat_map(|head| head * head_dim..(head + 1) * head_dim);
         let outputs = (n_heads + 2 * n_kv_heads) * head_dim;
-        Self::ordered(&[Piece { source: source.clone(), outputs }], inputs, rows)
+        Self::ordered(&[(Piece { source: source.clone(), outputs }, rows.collect())], inputs)
     }
 
     /// [`joined`](Self::joined) queries, keys and values of a model that turns neighbouring dimensions of heads together (0
@@ -94,23 +84,32 @@ impl Linear {
     /// # Errors
     /// As for [`Linear::load`].
     pub fn joined_by_pairs(pieces: &[Piece<'_>; 3], inputs: usize, head_dim: usize, turned: usize) -> Result<Self> {
-        let [n_queries, n_keys, n_values] = [&pieces[0], &pieces[1], &pieces[2]].map(|piece| piece.outputs);
         let from = |i: usize| if i < turned { 2 * (i % (turned / 2)) + i / (turned / 2) } else { i };
-        let heads = (0..n_queries + n_keys).step_by(head_dim.max(1));
-        let rows = heads.flat_map(|head| (0..head_dim).map(move |i| head + from(i)));
-        Self::ordered(pieces, inputs, rows.chain(n_queries + n_keys..n_queries + n_keys + n_values))
+        let in_heads = |piece: &Piece<'_>| -> Vec<usize> {
+            let heads = (0..piece.outputs).step_by(head_dim.max(1));
+            heads.flat_map(|head| (0..head_dim).map(move |i| head + from(i))).collect()
+        };
+        let [queries, keys, values] = pieces.clone();
+        let (of_queries, of_keys, of_values) = (in_heads(&queries), in_heads(&keys), (0..values.outputs).collect());
+        Self::ordered(&[(queries, of_queries), (keys, of_keys), (values, of_values)], inputs)
     }
 
-    /// [`joined`](Self::joined) with the outputs in the order of `rows`, each of which is there once.
-    fn ordered(pieces: &[Piece<'_>], inputs: usize, rows: impl Iterator<Item = usize> + Clone) -> Result<Self> {
-        let Some(first) = pieces.first() else { bail!(Internal, "a layer without a matrix") };
-        let mut weight = Vec::new();
-        for piece in pieces {
-            weight.extend_from_slice(&piece.source.weights.floats("weight", &[piece.outputs, inputs])?);
+    /// [`joined`](Self::joined) with the outputs of each piece in the order of its rows, each of which is there once.
+    fn ordered(pieces: &[(Piece<'_>, Vec<usize>)], inputs: usize) -> Result<Self> {
+        let Some((first, _)) = pieces.first() else { bail!(Internal, "a layer without a matrix") };
+        let mut weights = Vec::new();
+        let mut biases = Vec::new();
+        for (piece, order) in pieces {
+            let rows = piece.source.weights.rows("weight", [piece.outputs, inputs])?;
+            weights.push(rows.ordered(inputs, order.iter().copied()));
+            let bias = joined_bias(std::slice::from_ref(piece))?;
+            biases.push(bias.map(|bias| order.iter().map(|row| bias[*row]).collect::<Vec<f32>>()));
         }
-        let ordered: Vec<&[f32]> = rows.clone().map(|row| &weight[row * inputs..(row + 1) * inputs]).collect();
-        let bias = joined_bias(pieces)?.map(|bias| rows.map(|row| bias[row]).collect());
-        Ok(Self::new(&[&ordered.concat()], bias, inputs, first.source.placement))
+        let bias = biases.iter().any(Option::is_some).then(|| {
+            let parts = biases.into_iter().zip(pieces);
+            parts.flat_map(|(bias, (piece, _))| bias.unwrap_or_else(|| vec![0.0; piece.outputs])).collect()
+        });
+        Ok(Self::of_rows(&weights, bias, inputs, first.source.placement))
     }
 
     /// One layer out of several that read the same input: their outputs side by side.
@@ -138,11 +137,7 @@ impl Linear {
             let weights: Vec<Weights<'_>> = run.iter().map(Rows::weights).collect();
             Arc::new(PackedMatrix::new(Cpu::detect(), run[0].precision(placement), &weights, inputs))
         };
-        Self {
-            form: Form::Host { weights: runs.map(pack).collect(), bias },
-            activation: Activation::Identity,
-            limit: None,
-        }
+        Self::of_form(Form::Host { weights: runs.map(pack).collect(), bias })
     }
 
     /// A layer of `parts` of its weight, each rows × inputs, and its `bias`.
@@ -159,7 +154,11 @@ impl Linear {
             let bias = bias.map(|bias| Tensor::from_data(TensorData::new(bias, [shape[0]]), placement.device()));
             Form::Device { weight: weight.transpose(), bias }
         };
-        Self { form, activation: Activation::Identity, limit: None }
+        Self::of_form(form)
+    }
+
+    fn of_form(form: Form) -> Self {
+        Self { form, activation: Activation::Identity, limit: None, factor: 1.0 }
     }
 
     /// The same layer with `activation` applied to its outputs.
@@ -172,6 +171,12 @@ impl Linear {
     #[must_use]
     pub fn clipped(self, limit: Option<f32>) -> Self {
         Self { limit, ..self }
+    }
+
+    /// The same layer with its outputs multiplied by `factor`, before a residual is added. The weights stay as they are stored.
+    #[must_use]
+    pub fn scaled(self, factor: f32) -> Self {
+        Self { factor, ..self }
     }
 
     /// The same layer with `bias`, one number per output, in place of its own.
@@ -223,6 +228,18 @@ impl Linear {
     }
 
     fn compute(&self, x: &Hidden, residual: Option<&Hidden>) -> Hidden {
+        if self.factor == 1.0 {
+            return self.product(x, residual);
+        }
+        let scaled = self.product(x, None).times(self.factor);
+        match residual {
+            Some(residual) => scaled.plus(residual),
+            None => scaled,
+        }
+    }
+
+    /// Without the factor.
+    fn product(&self, x: &Hidden, residual: Option<&Hidden>) -> Hidden {
         match (&self.form, x, residual) {
             (Form::Host { weights, bias }, Hidden::Host(x), None | Some(Hidden::Host(_))) => {
                 let residual = residual.and_then(|residual| match residual {

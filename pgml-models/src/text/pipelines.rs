@@ -61,7 +61,7 @@ pub fn task_of(folder: &Path) -> Result<TextTask> {
     if folder.join("modules.json").is_file() {
         return Ok(TextTask::FeatureExtraction);
     }
-    if of_gguf(folder).is_some() {
+    if of_gguf(folder, None).is_some() {
         return Ok(TextTask::TextGeneration);
     }
     match read_json_if_there(&folder.join("config.json"))? {

@@ -54,7 +54,7 @@ fn layer(source: &Source<'_>, fields: &Decoder, factors: &Factors, rope: &Rope, 
         query_key_norms: None,
         rope: Some(rope.clone()),
         attention,
-        attention_output: Linear::load_scaled(&own.at("o_proj"), gathered, fields.hidden_size, residual)?,
+        attention_output: Linear::load(&own.at("o_proj"), gathered, fields.hidden_size)?.scaled(residual),
         output_norms: None,
         feed_forward_norm: Some(norm("post_attention_layernorm")?),
         feed_forward: feed_forward(&source.at("mlp"), fields, residual)?,
@@ -64,7 +64,7 @@ fn layer(source: &Source<'_>, fields: &Decoder, factors: &Factors, rope: &Rope, 
 fn feed_forward(source: &Source<'_>, fields: &Decoder, residual: f32) -> Result<FeedForward> {
     let (width, inner) = (fields.hidden_size, fields.intermediate_size);
     let matrix = |name| source.at(name).weights.rows("weight", [inner, width]);
-    let down = Linear::load_scaled(&source.at("down_proj"), inner, width, residual)?;
+    let down = Linear::load(&source.at("down_proj"), inner, width)?.scaled(residual);
     let (gate, up) = (matrix("gate_proj")?, matrix("up_proj")?);
     Ok(GatedMlp::new(&gate, &up, width, down, fields.activation()?, source.placement).into())
 }

@@ -3,6 +3,7 @@
 mod at_once;
 mod broken;
 mod cache;
+mod gguf;
 mod pinned;
 mod refused;
 mod scene;

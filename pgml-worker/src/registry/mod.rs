@@ -116,7 +116,7 @@ impl Registry {
     pub fn locate(&self, wanted: &Wanted<'_>, connection: &mut Connection) -> Result<(PathBuf, Vec<String>), Stop> {
         let asked = self.asked(wanted)?;
         let found = until_not_cancelled(|| self.found(&asked, wanted, connection))?;
-        let files = self.0.models.files(&found)?;
+        let files = self.0.models.files(&found, &asked.spec)?;
         Ok((found.folder, files))
     }
 

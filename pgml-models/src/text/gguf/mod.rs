@@ -1,18 +1,20 @@
-//! Models in GGUF files, as llama.cpp shares them: one file is weights, configuration, tokenizer and chat template.
+//! Models in GGUF files, as llama.cpp shares them: one file, or one in parts, is weights, configuration, tokenizer and chat
+//! template.
 
+mod cuts;
 pub(super) mod merges;
 mod tokenizer;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use pgml_core::{Error, ErrorKind, Result};
+use memmap2::Mmap;
+use pgml_core::{Error, ErrorKind, Result, bail};
 use serde_json::{Map, Value};
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::generation::{ChatTemplate, SpecialTokens};
 use crate::gguf::Gguf;
-use crate::hub::gguf_files;
+use crate::hub::{folders, gguf_files};
 use crate::transformers::gguf as layouts;
 
 /// What a GGUF file holds.
@@ -31,49 +33,59 @@ pub struct GgufModel {
     pub special: SpecialTokens,
 }
 
-/// The GGUF file of a folder that has some and no safetensors: the one that is `wanted`, or else the one that serves best.
+/// The GGUF file of a folder: the one that is `wanted`, by its path there, or else, where there are no safetensors, the one that
+/// serves best.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] when the wanted one is not there, with those that are.
 pub(super) fn file_in(folder: &Path, wanted: Option<&str>) -> Result<Option<PathBuf>> {
-    let unreadable = |e| Error::new(ErrorKind::Io, format!("could not read \"{}\": {e}", folder.display()));
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        names.extend(entry.map_err(unreadable)?.file_name().into_string());
+    let names = folders::files_for(folder, wanted);
+    if wanted.is_none() && names.iter().any(|name| name.ends_with(".safetensors")) {
+        return Ok(None);
     }
-    let is_gguf = |name: &&str| name.to_lowercase().ends_with(".gguf");
-    let found = || names.iter().map(String::as_str).filter(is_gguf);
-    match wanted {
-        Some(wanted) if found().any(|name| name == wanted) => Ok(Some(folder.join(wanted))),
-        Some(wanted) => {
-            let known: Vec<&str> = found().collect();
-            Err(Error::new(ErrorKind::NotFound, format!("the model has no GGUF file \"{wanted}\" here"))
-                .with_detail(format!("known: {}", known.join(", "))))
+    let found = gguf_files::find(names.iter().map(String::as_str), wanted)?;
+    Ok(found.map(|name| folder.join(name)))
+}
+
+/// Maps all parts of the model whose first is at `path`.
+fn map_all(path: &Path) -> Result<Vec<Mmap>> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (parts, mut files) = (gguf_files::parts(name), vec![checkpoint::map(path)?]);
+    let n_parts = Gguf::parse(&files[0])?.n_parts();
+    if parts.len() as u64 != n_parts {
+        bail!(Corrupted, "\"{name}\" is one of {n_parts} parts of a model, but by its name one of {}", parts.len());
+    }
+    for part in &parts[1..] {
+        let path = path.with_file_name(part);
+        if !path.is_file() {
+            return Err(Error::new(ErrorKind::NotFound, format!("the part \"{part}\" of the model is not there"))
+                .with_hint(format!("all {n_parts} parts of a GGUF file must lie in one folder")));
         }
-        None if names.iter().any(|name| name.ends_with(".safetensors")) => Ok(None),
-        None => Ok(gguf_files::choose(found()).map(|name| folder.join(name))),
+        files.push(checkpoint::map(&path)?);
     }
+    Ok(files)
+}
+
+/// What all parts hold together.
+fn parse_all(files: &[Mmap]) -> Result<Gguf<'_>> {
+    let [first, others @ ..] = files else { bail!(Internal, "a model without a file") };
+    let mut gguf = Gguf::parse(first)?;
+    others.iter().try_for_each(|file| gguf.join(Gguf::parse(file)?))?;
+    gguf.check_whole()?;
+    Ok(gguf)
 }
 
 impl GgufModel {
-    /// Reads the file at `path`. A `tokenizer.json` beside it wins over the tokenizer in it.
+    /// Reads the file at `path`, with the other parts beside it where it is the first of several. A `tokenizer.json` beside it wins over the tokenizer in it.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupted`] for what is no such file, [`ErrorKind::NotSupported`] for architectures, types of tensors and
+    /// [`ErrorKind::Corrupted`] for what is no such file, [`ErrorKind::NotFound`] for a part that is not there, [`ErrorKind::NotSupported`] for architectures, types of tensors and
     /// tokenizers that are not known, each named.
     pub fn read(path: &Path) -> Result<Self> {
-        let mapped = checkpoint::map(path)?;
-        let gguf = Gguf::parse(&mapped)?;
+        let files = map_all(path)?;
+        let gguf = parse_all(&files)?;
         let layout = layouts::layout(&gguf)?;
-        let mut config = layout.config(&gguf)?;
-        if let Some(factors) = layouts::rope_factors(&gguf, &mapped) {
-            layouts::scale_by_factors(&mut config, &factors);
-        }
-        let names: Vec<(String, _)> = gguf
-            .tensors()
-            .filter_map(|(name, tensor)| Some((layout.rename(&gguf, name)?, tensor.clone())))
-            .map(|((name, change), tensor)| (name, (tensor, change)))
-            .collect();
+        let (config, tensors) = (layout.config(&gguf)?, layout.tensors(&gguf)?);
         let beside = path.with_file_name("tokenizer.json");
         let tokenizer = match path.parent() {
             Some(folder) if beside.is_file() => super::tokenizer::Tokenizer::load_whole(folder)?,
@@ -82,7 +94,7 @@ impl GgufModel {
         let (special, generation) = (tokenizer::special(&gguf), tokenizer::ends(&gguf));
         let template = gguf.text("tokenizer.chat_template").map(ChatTemplate::new).transpose();
         drop(gguf);
-        let checkpoint = Checkpoint::of_gguf(names, mapped)?;
+        let checkpoint = Checkpoint::of_gguf(tensors, files)?;
         Ok(Self { config, generation, checkpoint, tokenizer, template, special })
     }
 }

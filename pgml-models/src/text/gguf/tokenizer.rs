@@ -3,39 +3,10 @@
 use pgml_core::{Error, ErrorKind, Result, bail};
 use serde_json::{Map, Value, json};
 
+use super::cuts::{self, Cut};
 use super::merges;
 use crate::generation::SpecialTokens;
 use crate::gguf::{self, Gguf};
-
-/// How texts are cut before byte pairs are merged, by the name in `tokenizer.ggml.pre`: a pattern, whether it is followed by
-/// that of GPT-2, and whether a whole piece that is a token is taken as it is.
-struct Cut {
-    names: &'static [&'static str],
-    pattern: Option<&'static str>,
-    as_gpt2: bool,
-    ignores_merges: bool,
-}
-
-const CUTS: &[Cut] = &[
-    Cut { names: &["gpt-2", "default", "phi-2", "gpt2"], pattern: None, as_gpt2: true, ignores_merges: false },
-    Cut {
-        names: &["llama-bpe", "llama3", "llama-v3"],
-        pattern: Some(
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        ),
-        as_gpt2: false,
-        ignores_merges: true,
-    },
-    Cut {
-        names: &["qwen2", "deepseek-r1-qwen"],
-        pattern: Some(
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        ),
-        as_gpt2: false,
-        ignores_merges: false,
-    },
-    Cut { names: &["smollm", "starcoder", "refact"], pattern: Some(r"\p{N}"), as_gpt2: true, ignores_merges: false },
-];
 
 /// The kinds of tokens that matter here, by their numbers in `tokenizer.ggml.token_type`.
 const CONTROL: f64 = 3.0;
@@ -110,10 +81,7 @@ fn numbers(gguf: &Gguf<'_>, key: &str) -> Option<Vec<f64>> {
 
 /// Byte pairs over bytes, as GPT-2 has them.
 fn byte_pairs(gguf: &Gguf<'_>, tokens: &[String]) -> Result<Value> {
-    let pre = gguf.text("tokenizer.ggml.pre").unwrap_or("default");
-    let Some(cut) = CUTS.iter().find(|cut| cut.names.contains(&pre)) else {
-        return Err(not_supported(format!("the pre-tokenizer \"{pre}\"")));
-    };
+    let cut = cut(gguf)?;
     let mut pairs = Vec::new();
     for merge in texts(gguf, "merges")? {
         match merge.split_once(' ') {
@@ -121,17 +89,22 @@ fn byte_pairs(gguf: &Gguf<'_>, tokens: &[String]) -> Result<Value> {
             None => bail!(Corrupted, "the merge {merge:?} of the GGUF file's tokenizer is no pair"),
         }
     }
-    let split = cut.pattern.map(
-        |pattern| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false}),
-    );
-    let bytes =
-        json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": cut.as_gpt2});
-    let steps: Vec<Value> = split.into_iter().chain([bytes.clone()]).collect();
+    let isolated = |pattern: &&str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+    let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false});
+    let steps: Vec<Value> = cut.patterns.iter().map(isolated).chain([bytes.clone()]).collect();
     Ok(json!({
         "model": bpe(tokens, pairs, None, cut.ignores_merges),
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": steps},
         "decoder": bytes,
     }))
+}
+
+/// How texts are cut. Files from before that was said are cut as their architecture's models are.
+fn cut(gguf: &Gguf<'_>) -> Result<&'static Cut> {
+    match (gguf.text("tokenizer.ggml.pre"), gguf.text("general.architecture")) {
+        (Some(pre), _) => cuts::find(pre).ok_or_else(|| not_supported(format!("the pre-tokenizer \"{pre}\""))),
+        (None, architecture) => Ok(architecture.and_then(cuts::find).unwrap_or(&cuts::GPT_2)),
+    }
 }
 
 /// SentencePiece's byte pairs, as LLaMA 2 has them.
@@ -193,7 +166,7 @@ fn added(gguf: &Gguf<'_>, tokens: &[String]) -> Vec<Value> {
 fn template(gguf: &Gguf<'_>, tokens: &[String]) -> Value {
     let usual = match gguf.text("tokenizer.ggml.model") {
         Some("llama") => true,
-        _ => matches!(gguf.text("tokenizer.ggml.pre"), Some("llama-bpe" | "llama3" | "llama-v3")),
+        _ => cut(gguf).is_ok_and(|cut| cut.begins),
     };
     let around = |wanted: bool, key: &str| id(gguf, key).filter(|_| wanted).and_then(|id| Some((id, tokens.get(id)?)));
     let first = around(flag(gguf, "add_bos_token").unwrap_or(usual), "bos");
