@@ -101,9 +101,32 @@ fn add_generator(name: &str, golden: &Path, user: ServerUser) -> Result<()> {
 fn add(name: &str, files: impl IntoIterator<Item = PathBuf>, user: ServerUser) -> Result<()> {
     let snapshot = repository(name, user)?.join(COMMIT);
     create_public(&snapshot)?;
+    let mut left = self::files(&snapshot)?;
+    let mut changed = false;
     for file in files {
         let bytes = fs::read(&file).context(|| format!("reading {}", file.display()))?;
-        write_if_changed(&snapshot.join(file.file_name().unwrap_or_default()), &bytes, 0o644)?;
+        let place = snapshot.join(file.file_name().unwrap_or_default());
+        changed |= write_if_changed(&place, &bytes, 0o644)?;
+        left.retain(|old| *old != place);
+    }
+    for old in &left {
+        fs::remove_file(old).context(|| format!("removing {}", old.display()))?;
+    }
+    if changed || !left.is_empty() { forget(name) } else { Ok(()) }
+}
+
+/// Servers remember the files of a name's first use, and would refuse the checkout's new ones.
+fn forget(name: &str) -> Result<()> {
+    let pins = folder()?.join("pgml/pins");
+    if !pins.is_dir() {
+        return Ok(());
+    }
+    let begin = name.replace('/', "--");
+    let of_name = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&begin));
+    for pin in
+        files(&pins)?.into_iter().filter(of_name).filter(|path| path.extension().is_some_and(|end| end == "json"))
+    {
+        fs::remove_file(&pin).context(|| format!("removing {}", pin.display()))?;
     }
     Ok(())
 }
