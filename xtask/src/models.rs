@@ -102,17 +102,16 @@ fn add(name: &str, files: impl IntoIterator<Item = PathBuf>, user: ServerUser) -
     let snapshot = repository(name, user)?.join(COMMIT);
     create_public(&snapshot)?;
     let mut left = self::files(&snapshot)?;
-    let mut changed = false;
     for file in files {
         let bytes = fs::read(&file).context(|| format!("reading {}", file.display()))?;
         let place = snapshot.join(file.file_name().unwrap_or_default());
-        changed |= write_if_changed(&place, &bytes, 0o644)?;
+        write_if_changed(&place, &bytes, 0o644)?;
         left.retain(|old| *old != place);
     }
     for old in &left {
         fs::remove_file(old).context(|| format!("removing {}", old.display()))?;
     }
-    if changed || !left.is_empty() { forget(name) } else { Ok(()) }
+    forget(name)
 }
 
 /// Servers remember the files of a name's first use, and would refuse the checkout's new ones.
