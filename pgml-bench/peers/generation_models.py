@@ -90,6 +90,9 @@ def make(folder, arch, config):
     words(folder, config)
     for form in FORMS:
         convert(folder, arch, config, tensors, form)
+    for file in folder.iterdir():
+        # The server's user reads them too.
+        file.chmod(0o644)
     (folder / "complete").write_text(json.dumps(dict(transformers=transformers.__version__)))
 
 

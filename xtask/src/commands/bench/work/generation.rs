@@ -1,6 +1,6 @@
 //! Text generation on random weights in the shapes of real models, against llama.cpp and transformers on PyTorch.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::super::peer::{self, Peer};
@@ -8,7 +8,6 @@ use super::super::place::Place;
 use super::super::report::{Line, Target, megabytes};
 use super::super::statistics::{alternate, median};
 use super::embedding::{in_turns, seconds_or_less, time};
-use super::generation_in_sql;
 use crate::error::{Context, Result};
 use crate::extension::cargo;
 use crate::{places, process};
@@ -61,9 +60,7 @@ const MEMORY: f64 = 200.0;
 pub fn measure(place: &Place) -> Result<Vec<Line>> {
     let targets = ["--features", "pgml-bench/transformers", "--bin", "generation", "--example", "reference"];
     process::run(cargo()?.args(["build", "--release"]).args(targets))?;
-    let python = peer::python(&peer::GENERATION)?;
-    let models = place.file("generation");
-    process::run(Command::new(&python).arg(peer::folder().join("generation_models.py")).arg(&models))?;
+    let (python, models) = models(place)?;
     let program = || -> Result<Peer> {
         let mut program = Command::new(places::target()?.join("release/generation"));
         program.arg(&models);
@@ -95,9 +92,15 @@ pub fn measure(place: &Place) -> Result<Vec<Line>> {
             lines.push(bandwidth(&format!("{shape}, decode, {form}"), seconds, read * bytes));
         }
     }
-    drop(ours);
-    lines.extend(generation_in_sql::measure(place, &models, &mut other)?);
     Ok(lines)
+}
+
+/// The peers' Python, and the folder of the models, which are made if they are not there.
+pub fn models(place: &Place) -> Result<(PathBuf, PathBuf)> {
+    let python = peer::python(&peer::GENERATION)?;
+    let models = place.file("generation");
+    process::run(Command::new(&python).arg(peer::folder().join("generation_models.py")).arg(&models))?;
+    Ok((python, models))
 }
 
 /// How fast the weights are read, beside memory of which nothing else is asked.

@@ -1,6 +1,5 @@
 //! Text generation as clients of the database get it: through their sessions and the inference program.
 
-use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use super::super::report::{Line, Target};
 use super::super::session::Session;
 use super::super::statistics::{alternate, median};
 use super::embedding::{faster, seconds_or_less, time};
+use super::generation::models;
 use crate::error::{Error, Result};
 
 const SHAPE: &str = "qwen2.5-0.5b";
@@ -39,7 +39,9 @@ impl Prompts {
 }
 
 /// Texts that sessions have made together, beside one that makes its own alone, and the first token of a stream.
-pub fn measure(place: &Place, models: &Path, other: &mut Peer) -> Result<Vec<Line>> {
+pub fn measure(place: &Place) -> Result<Vec<Line>> {
+    let (python, models) = models(place)?;
+    let mut other = Peer::start(&python, "generate.py", &[&models])?;
     let folder = models.join(SHAPE);
     let open = |_| -> Result<Session> {
         let mut session = place.session()?;
@@ -62,7 +64,7 @@ pub fn measure(place: &Place, models: &Path, other: &mut Peer) -> Result<Vec<Lin
             let session = &mut sessions[0];
             let theirs = format!("llama.cpp {SHAPE} q4_0 2 first");
             let first = || first_piece(session, &model, &mut prompts);
-            let (a, b) = alternate(RUNS, first, || time(other, &theirs))?;
+            let (a, b) = alternate(RUNS, first, || time(&mut other, &theirs))?;
             let work =
                 format!("{SHAPE}, first row of a stream after {PROMPT} tokens, Q4_0, through SQL, against llama.cpp");
             lines.push(faster(&format!("{work}, two threads"), median(&a), median(&b), 0.91));

@@ -37,6 +37,11 @@ pub const WORKS: &[Work] = &[
     Work { name: "embed", what: "embeddings, against onnxruntime and PyTorch", measure: embedding::measure },
     Work { name: "classify", what: "classification of texts, against onnxruntime", measure: classification::measure },
     Work { name: "generate", what: "text generation, against llama.cpp and PyTorch", measure: generation::measure },
+    Work {
+        name: "connections",
+        what: "text generation of many sessions, through SQL",
+        measure: generation_in_sql::measure,
+    },
     Work { name: "threads", what: "two threads, idle and beside a neighbour", measure: threads::measure },
 ];
 
