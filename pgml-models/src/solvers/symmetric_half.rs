@@ -125,7 +125,7 @@ impl SymmetricHalf {
     }
 }
 
-/// Where strip `strip` begins: each is four columns longer than the one before.
+/// Where strip `strip` begins: each is eight columns longer than the one before.
 fn begin(strip: usize) -> usize {
     HEIGHT * strip * (strip + 1) / 2
 }
